@@ -1,0 +1,70 @@
+"""The public API of supple and nothing else; each name is imported when it is first used.
+
+So `import supple` and `supple --help` stay fast: they load neither torch nor any runtime.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from supple.cost import measure
+    from supple.errors import SuppleError
+    from supple.family import Family, convert, load
+    from supple.report import write_report
+    from supple.runtime import export
+    from supple.searching import SearchConfig, search
+    from supple.space import Config, Dimension, Kind, Space
+    from supple.training import TrainConfig, train
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "Config",
+    "Dimension",
+    "Family",
+    "Kind",
+    "SearchConfig",
+    "Space",
+    "SuppleError",
+    "TrainConfig",
+    "convert",
+    "export",
+    "load",
+    "measure",
+    "search",
+    "train",
+    "write_report",
+]
+
+_HOMES = {
+    "Config": "supple.space",
+    "Dimension": "supple.space",
+    "Family": "supple.family",
+    "Kind": "supple.space",
+    "SearchConfig": "supple.searching",
+    "Space": "supple.space",
+    "SuppleError": "supple.errors",
+    "TrainConfig": "supple.training",
+    "convert": "supple.family",
+    "export": "supple.runtime",
+    "load": "supple.family",
+    "measure": "supple.cost",
+    "search": "supple.searching",
+    "train": "supple.training",
+    "write_report": "supple.report",
+}
+
+
+if not TYPE_CHECKING:  # A type checker that saw this function would let every misspelt name pass.
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name from the room that defines it."""
+        if name not in _HOMES:
+            raise AttributeError(f'module "supple" has no attribute "{name}"')
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
