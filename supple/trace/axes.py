@@ -1,0 +1,164 @@
+"""Labels of tensor axes, and their unification: which axes of a network must have the same size, and in what order.
+
+The label of an axis is an **expression**: segments one after another (a concatenation), each a product of **atoms**
+from the outermost to the innermost (`heads x head_size`). An atom is a range of indices that nothing is known about
+yet. Operators force expressions to be equal; `Labels.unify` then merges their atoms, or refines an atom into an
+expression of smaller ones. What can be neither merged nor refined is fixed, with the reason.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+KERNEL = "the size of a kernel"
+POSITION = "a position in space"
+MULTIPLIER = "a channel multiplier"
+GROUPS = "a number of groups"
+INPUT = "it is an input of the model"
+OUTPUT = "it is an output of the model"
+
+CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, INPUT, OUTPUT})
+"""Reasons that need no mention in a summary: nobody expects these axes to shrink."""
+
+
+@dataclass(eq=False)
+class Atom:
+    """A range of indices. `fixed` says why it cannot shrink; `refined` holds the expression that it turned out to be."""
+
+    size: int
+    fixed: str | None = None
+    merged_into: "Atom | None" = field(default=None, repr=False)
+    refined: "Expression | None" = field(default=None, repr=False)
+
+
+Product = tuple[Atom, ...]
+Expression = tuple[Product, ...]
+
+
+def product_size(product: Product) -> int:
+    """Return the number of indices of one segment."""
+    return math.prod(atom.size for atom in product)
+
+
+def expression_size(expression: Expression) -> int:
+    """Return the number of indices of an axis with this label."""
+    return sum(product_size(product) for product in expression)
+
+
+class Labels:
+    """Makes, resolves, unifies and fixes the labels of one graph's axes."""
+
+    def fresh(self, size: int, fixed: str | None = None) -> Expression:
+        """Return a new label of one atom."""
+        return ((Atom(size, fixed),),)
+
+    def resolve(self, expression: Expression) -> Expression:
+        """Return the label in atoms that are neither merged nor refined, without atoms of size 1."""
+        return tuple(product for segment in expression for product in self._resolve_product(segment) if product)
+
+    def is_fixed(self, expression: Expression) -> bool:
+        """Say whether nothing of the axis can shrink."""
+        return all(atom.fixed is not None for product in self.resolve(expression) for atom in product)
+
+    def fix(self, expression: Expression, reason: str) -> None:
+        """Forbid every atom of the label to shrink; the first reason stays."""
+        for product in self.resolve(expression):
+            for atom in product:
+                atom.fixed = atom.fixed or reason
+
+    def same(self, one: Expression, other: Expression) -> bool:
+        """Say whether the labels are known to be equal, or are both fixed at the same size."""
+        one, other = self.resolve(one), self.resolve(other)
+        if one == other:
+            return True
+        return self.is_fixed(one) and self.is_fixed(other) and expression_size(one) == expression_size(other)
+
+    def unify(self, one: Expression, other: Expression, reason: str) -> None:
+        """Make two labels equal. Where that is impossible, fix both for the given reason."""
+        while True:
+            one, other = self.resolve(one), self.resolve(other)
+            if one == other:
+                return
+            if expression_size(one) != expression_size(other):
+                break
+            if self.is_fixed(one) or self.is_fixed(other):
+                fixed = one if self.is_fixed(one) else other
+                cause = next((atom.fixed for product in fixed for atom in product if atom.fixed), reason)
+                self.fix(one, cause)
+                self.fix(other, cause)
+                return
+            if not self._unify_one_step(one, other):
+                break
+        self.fix(one, reason)
+        self.fix(other, reason)
+
+    def _unify_one_step(self, one: Expression, other: Expression) -> bool:
+        """Merge or refine one pair of atoms; say whether that was possible."""
+        for left, right in zip(one, other, strict=False):
+            if left == right:
+                continue
+            if product_size(left) == product_size(right):
+                return self._unify_products(left, right)
+            if product_size(left) > product_size(right):
+                return self._cut(left, product_size(right))
+            return self._cut(right, product_size(left))
+        return False
+
+    def _unify_products(self, left: Product, right: Product) -> bool:
+        while left and right and left[-1] is right[-1]:
+            left, right = left[:-1], right[:-1]
+        while left and right and left[0] is right[0]:
+            left, right = left[1:], right[1:]
+        if not left or not right:
+            return False
+        if len(left) == 1 or len(right) == 1:
+            whole, parts = (left[0], right) if len(left) == 1 else (right[0], left)
+            return self._merge(whole, parts[0]) if len(parts) == 1 else self._refine(whole, (parts,))
+        for inner in (True, False):
+            one, other = (left[-1], right[-1]) if inner else (left[0], right[0])
+            if one.size == other.size:
+                return self._merge(one, other)
+            larger, smaller = (one, other) if one.size > other.size else (other, one)
+            if larger.size % smaller.size == 0:
+                outer, rest = larger.size // smaller.size, smaller.size
+                sizes = (outer, rest) if inner else (rest, outer)
+                return self._refine(larger, (tuple(Atom(size, larger.fixed) for size in sizes),))
+        return False
+
+    def _cut(self, product: Product, head: int) -> bool:
+        """Refine the outermost atom of a segment into two, so that a segment of size `head` comes first."""
+        outer, inner = product[0], product_size(product[1:])
+        if head % inner:
+            return False
+        sizes = (head // inner, outer.size - head // inner)
+        return self._refine(outer, tuple((Atom(size, outer.fixed),) for size in sizes))
+
+    def _merge(self, one: Atom, other: Atom) -> bool:
+        one.fixed = one.fixed or other.fixed
+        other.merged_into = one
+        return True
+
+    def _refine(self, atom: Atom, expression: Expression) -> bool:
+        if atom.fixed is not None:
+            # What equals a fixed range is fixed as a whole.
+            self.fix(expression, atom.fixed)
+        atom.refined = expression
+        return True
+
+    def _resolve_product(self, product: Product) -> Expression:
+        """Resolve one segment: (a + b) x c becomes a x c + b x c; a x (b + c) is unrolled over a fixed a."""
+        result: Expression = ((),)
+        for atom in reversed(product):
+            outer = self._resolve_atom(atom)
+            if len(result) == 1:
+                result = tuple((*head, *result[0]) for head in outer)
+            elif outer != ((),):
+                self.fix(outer, "a concatenation repeats along it")
+                result = result * expression_size(outer)
+        return result
+
+    def _resolve_atom(self, atom: Atom) -> Expression:
+        while atom.merged_into is not None:
+            atom = atom.merged_into
+        if atom.refined is not None:
+            return self.resolve(atom.refined)
+        return ((atom,),) if atom.size > 1 else ((),)

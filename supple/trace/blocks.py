@@ -1,0 +1,112 @@
+"""Find the blocks that a network works without: children of a container whose output could be their input.
+
+A block can be dropped where its one output has the label of its first input that fits, axis by axis: what comes
+after it then finds what it expects. A residual block is such a block, because its sum ties its output to its input; a
+plain convolution is not.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import fx, nn
+
+from supple.trace.capture import module_paths, output_shapes
+from supple.trace.propagation import Propagation
+
+
+@dataclass(frozen=True)
+class Run:
+    """Consecutive blocks of one container that can be dropped from the last one on.
+
+    `before` holds the block of the same class that stands right before the run and cannot be dropped (the one that
+    changes the resolution, as a rule), or nothing: it counts as part of the stage's depth.
+    """
+
+    container: str
+    before: tuple[str, ...]
+    blocks: tuple[str, ...]
+
+    @property
+    def stage(self) -> tuple[str, ...]:
+        """All blocks of the stage."""
+        return self.before + self.blocks
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The depths that the run allows: at least one block of the stage stays."""
+        return tuple(range(1, len(self.stage) + 1))
+
+    def at_least(self, block: str) -> int:
+        """Return the smallest depth at which the block is present."""
+        return self.stage.index(block) + 1
+
+
+def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> list[Run]:
+    """Return the runs of droppable blocks in every `Sequential` and `ModuleList`, the outermost containers first."""
+    regions = _regions(graph)
+    calls = _paths_called_once(graph)
+    runs: list[Run] = []
+    for path, container in model.named_modules():
+        if not isinstance(container, nn.Sequential | nn.ModuleList):
+            continue
+        children = [(f"{path}.{name}" if path else name, child) for name, child in container.named_children()]
+        droppable = [
+            child_path in calls and _is_droppable(regions[child_path], propagation) for child_path, _ in children
+        ]
+        runs.extend(_runs_of(path, children, droppable))
+    return runs
+
+
+def _runs_of(container: str, children: list[tuple[str, nn.Module]], droppable: list[bool]) -> Iterator[Run]:
+    start = 0
+    while start < len(children):
+        end = start
+        # Blocks of one class make a stage; a block of another class begins a new one.
+        while end < len(children) and droppable[end] and _same_class(children, start, end):
+            end += 1
+        if end > start:
+            has_head = start > 0 and not droppable[start - 1] and _same_class(children, start - 1, start)
+            paths = [path for path, _ in children]
+            run = Run(container, tuple(paths[start - has_head : start]), tuple(paths[start:end]))
+            if len(run.values) > 1 and any(True for _ in children[start][1].parameters()):
+                yield run
+        start = max(end, start + 1)
+
+
+def _same_class(children: list[tuple[str, nn.Module]], one: int, other: int) -> bool:
+    return type(children[one][1]) is type(children[other][1])
+
+
+def _regions(graph: fx.Graph) -> dict[str, list[fx.Node]]:
+    regions: dict[str, list[fx.Node]] = {}
+    for node in graph.nodes:
+        if node.op == "call_function":
+            for path in module_paths(node):
+                regions.setdefault(path, []).append(node)
+    return regions
+
+
+def _paths_called_once(graph: fx.Graph) -> set[str]:
+    """Return the module paths that run exactly once; torch.export names later calls `path@1`."""
+    called = {path for node in graph.nodes for path in module_paths(node)}
+    repeated = {path.split("@")[0] for path in called if "@" in path}
+    return {path for path in called if "@" not in path and path not in repeated}
+
+
+def _is_droppable(region: list[fx.Node], propagation: Propagation) -> bool:
+    inside = set(region)
+    outputs = [node for node in region if any(user not in inside for user in node.users)]
+    if len(outputs) != 1 or len(output_shapes(outputs[0])) != 1:
+        return False
+    output_axes = propagation.axes(outputs[0])
+    for node in region:
+        for source in node.all_input_nodes:
+            if source in inside or source.op == "get_attr" or not propagation.has_axes(source):
+                continue
+            if source.op == "placeholder" and propagation.is_parameter(source):
+                continue
+            axes = propagation.axes(source)
+            return len(axes) == len(output_axes) and all(
+                propagation.labels.same(one, other) for one, other in zip(axes, output_axes, strict=True)
+            )
+    return False

@@ -1,0 +1,122 @@
+"""From labels to dimensions: name every free atom, choose its values, and bind the axes of all tensors to it."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from supple.space import Condition, Dimension, Kind
+from supple.trace.axes import CONSTANT_BY_NATURE, Atom, Expression, Labels
+from supple.trace.blocks import Run
+from supple.trace.structure import Axis, Block, Factor, Frozen
+
+WIDTH_MULTIPLE = 8
+SMALLEST_SHARE = 4
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """The dimensions of a graph, the blocks that its depths drop, and what of it stays as it is."""
+
+    dimensions: tuple[Dimension, ...]
+    blocks: tuple[Block, ...]
+    frozen: tuple[Frozen, ...]
+    names: Mapping[Atom, str]
+
+    def axis(self, expression: Expression, labels: Labels) -> Axis:
+        """Return how the dimensions index an axis with this label."""
+        return Axis(
+            tuple(
+                tuple(Factor(atom.size, self.names.get(atom)) for atom in product)
+                for product in labels.resolve(expression)
+            )
+            or ((Factor(1),),)
+        )
+
+
+def find_dimensions(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]], runs: Iterable[Run]) -> Dimensions:
+    """Turn every free atom that indexes a parameter, and every run of droppable blocks, into a dimension."""
+    runs = tuple(runs)
+    blocks = {path: (run, run.at_least(path)) for run in runs for path in run.blocks}
+    depth_names = {run: f"{_stage_path(run, runs)}.{Kind.DEPTH.value}" for run in runs}
+    dimensions = [
+        Dimension(name, Kind.DEPTH, run.values, _condition([f"{run.container}."], blocks, depth_names))
+        for run, name in depth_names.items()
+    ]
+    frozen: dict[Frozen, None] = {}
+    names: dict[Atom, str] = {}
+    taken = set(depth_names.values())
+    for atom, users in _users(labels, tensors).items():
+        if atom.fixed in CONSTANT_BY_NATURE:
+            continue
+        keys = [key for key, _ in users]
+        kind = Kind.HIDDEN if _is_inside_one_block(keys, runs) else Kind.WIDTH
+        path = _producer_path(users, runs)
+        values = width_values(atom.size)
+        if atom.fixed is not None or len(values) == 1:
+            too_small = f"of {atom.size}, no quarter or more is a smaller multiple of {WIDTH_MULTIPLE}"
+            frozen[Frozen(f"{path}.{kind.value}", atom.fixed or too_small)] = None
+            continue
+        names[atom] = _unique(f"{path}.{kind.value}", taken)
+        taken.add(names[atom])
+        dimensions.append(Dimension(names[atom], kind, values, _condition(keys, blocks, depth_names)))
+    dropped = tuple(Block(path, depth_names[run], at_least) for path, (run, at_least) in blocks.items())
+    return Dimensions(tuple(dimensions), dropped, tuple(frozen), names)
+
+
+def width_values(size: int) -> tuple[int, ...]:
+    """Return the widths to choose from: multiples of 8 from a quarter of the size on, and the size itself."""
+    smallest = -(-size // SMALLEST_SHARE)
+    multiples = range(-(-smallest // WIDTH_MULTIPLE) * WIDTH_MULTIPLE, size, WIDTH_MULTIPLE)
+    return (*multiples, size)
+
+
+def _users(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]]) -> dict[Atom, list[tuple[str, int]]]:
+    """Return, for every atom, the tensors and axes that it indexes, in the order of the state dict."""
+    users: dict[Atom, list[tuple[str, int]]] = {}
+    for key, axes in tensors.items():
+        for axis, expression in enumerate(axes):
+            for product in labels.resolve(expression):
+                for atom in product:
+                    users.setdefault(atom, []).append((key, axis))
+    return users
+
+
+def _is_inside_one_block(keys: list[str], runs: tuple[Run, ...]) -> bool:
+    return any(all(key.startswith(path + ".") for key in keys) for run in runs for path in run.stage)
+
+
+def _producer_path(users: list[tuple[str, int]], runs: tuple[Run, ...]) -> str:
+    """Name an atom by the modules that produce it: those that hold it along the first axis of a parameter."""
+    modules = [key.rpartition(".")[0] for key, axis in users if axis == 0] or [users[0][0].rpartition(".")[0]]
+    common = ".".join(os.path.commonprefix([module.split(".") for module in modules]))
+    stages = [run.stage for run in runs if run.container == common]
+    if common and len(stages) < 2:
+        return common
+    # The common ancestor holds several stages, or is the whole model: the first producer says more.
+    around = (path for stage in stages for path in stage if modules[0].startswith(path + "."))
+    return next(around, modules[0])
+
+
+def _condition(
+    keys: list[str], blocks: Mapping[str, tuple[Run, int]], depth_names: Mapping[Run, str]
+) -> Condition | None:
+    """Return the condition under which any of the tensors is present at all."""
+    found: list[tuple[int, Condition]] = []
+    for run, name in depth_names.items():
+        depths = [
+            max((blocks[path][1] for path in run.blocks if key.startswith(path + ".")), default=0) for key in keys
+        ]
+        if min(depths) > run.values[0]:
+            found.append((len(run.container), Condition(name, min(depths))))
+    return max(found, key=lambda entry: entry[0], default=(0, None))[1]
+
+
+def _stage_path(run: Run, runs: tuple[Run, ...]) -> str:
+    alone = sum(other.container == run.container for other in runs) == 1
+    return run.container if alone and run.container else run.stage[0]
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    return next(f"{name}_{number}" for number in range(2, len(taken) + 3) if f"{name}_{number}" not in taken)

@@ -1,0 +1,119 @@
+"""Axis propagation: walk the captured graph once and label every axis of every tensor.
+
+Each operator has a rule (`supple.trace.rules`), which reads the labels of its inputs, unifies what the operator forces
+to be equal, and returns the labels of its outputs. An operator without a rule fixes all that it touches.
+"""
+
+from typing import Any
+
+from torch import fx
+
+from supple.trace.axes import INPUT, OUTPUT, Expression, Labels, expression_size
+from supple.trace.capture import Captured, output_shapes
+from supple.trace.rules import rule_for
+from supple.trace.structure import Frozen
+
+Axes = tuple[Expression, ...]
+
+
+class Propagation:
+    """The labels of one graph. Rules call `axes`, `argument`, `fresh`, `unify`, `fix` and `set_attribute`."""
+
+    def __init__(self, captured: Captured) -> None:
+        self.labels = Labels()
+        self.tensors: dict[str, Axes] = {}
+        self.module_attributes: list[tuple[fx.Node, str, Expression]] = []
+        self.frozen: dict[str, Frozen] = {}
+        self._parameters: set[fx.Node] = set()
+        self._outputs: dict[fx.Node, list[Axes]] = {}
+        for node in captured.graph.nodes:
+            if node.op == "placeholder":
+                self._outputs[node] = [self._placeholder_axes(node, captured)]
+            elif node.op == "call_function":
+                self._outputs[node] = self._apply(node)
+            elif node.op == "output":
+                self._fix_all(node, OUTPUT)
+
+    def axes(self, node: Any, output: int = 0) -> Axes:
+        """Return the labels of one output tensor of a node."""
+        return self._outputs[node][output]
+
+    def outputs(self, node: fx.Node) -> list[Axes]:
+        """Return the labels of all output tensors of a node."""
+        return self._outputs[node]
+
+    def has_axes(self, node: Any) -> bool:
+        """Say whether the node yields a tensor at all."""
+        return isinstance(node, fx.Node) and bool(self._outputs.get(node))
+
+    def is_parameter(self, node: fx.Node) -> bool:
+        """Say whether the node stands for a parameter or buffer."""
+        return node in self._parameters
+
+    def argument(self, node: fx.Node, name: str) -> Any:
+        """Return an argument of an operator by the name that its schema gives it."""
+        schema = node.target._schema  # type: ignore[union-attr]
+        for position, parameter in enumerate(schema.arguments):
+            if parameter.name == name:
+                if position < len(node.args):
+                    return node.args[position]
+                return node.kwargs.get(name, parameter.default_value if parameter.has_default_value() else None)
+        raise KeyError(f"{node.target} has no argument {name}")
+
+    def fresh(self, size: int, fixed: str | None = None) -> Expression:
+        """Return a new label."""
+        return self.labels.fresh(size, fixed)
+
+    def unify(self, one: Expression, other: Expression, node: fx.Node) -> None:
+        """Make two labels equal, because of this node."""
+        self.labels.unify(one, other, f"{node.target} joins axes that do not fit together")
+
+    def fix(self, expression: Expression, reason: str) -> None:
+        """Forbid an axis to shrink."""
+        self.labels.fix(expression, reason)
+
+    def set_attribute(self, node: fx.Node, name: str, expression: Expression) -> None:
+        """Say that an attribute of the module that the node lies in is the size of an axis."""
+        self.module_attributes.append((node, name, expression))
+
+    def _placeholder_axes(self, node: fx.Node, captured: Captured) -> Axes:
+        shapes = output_shapes(node)
+        if not shapes:
+            return ()
+        if node.name in captured.inputs:
+            return tuple(self.fresh(size, INPUT) for size in shapes[0])
+        self._parameters.add(node)
+        axes = tuple(self.fresh(size) for size in shapes[0])
+        self.tensors[captured.tensors[node.name]] = axes
+        return axes
+
+    def _apply(self, node: fx.Node) -> list[Axes]:
+        shapes = output_shapes(node)
+        rule = rule_for(node.target)
+        outputs: list[Axes] | None = None
+        if rule is not None:
+            try:
+                outputs = rule(self, node)
+            except Exception as error:  # a rule must never make a conversion fail: what it cannot read is frozen
+                self._note_unknown(node, f"its rule does not cover this form ({type(error).__name__}: {error})")
+        elif shapes:
+            self._note_unknown(node, "no rule for this operator")
+        if outputs is None or [tuple(map(expression_size, axes)) for axes in outputs] != shapes:
+            if outputs is not None:
+                self._note_unknown(node, "its rule does not cover this form")
+            reason = f"operator {node.target} has no rule for it"
+            self._fix_all(node, reason)
+            return [tuple(self.fresh(size, reason) for size in shape) for shape in shapes]
+        return outputs
+
+    def _note_unknown(self, node: fx.Node, reason: str) -> None:
+        self.frozen.setdefault(str(node.target), Frozen(f"operator {node.target}", reason))
+
+    def _fix_all(self, node: fx.Node, reason: str) -> None:
+        for argument in node.all_input_nodes:
+            for axes in self._outputs.get(argument, []):
+                for expression in axes:
+                    self.fix(expression, reason)
+
+
+

@@ -1,0 +1,42 @@
+"""The catalogue of operator rules: one file per group of operators, one line each here.
+
+A rule is a function `(propagation, node) -> list of axes`, one entry per output tensor, each a tuple of labels (see
+`supple.trace.axes`). It reads its inputs' labels with `propagation.axes`, unifies what the operator forces to be equal,
+and returns the labels of its outputs. It must hold for every size that the labels may take.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from supple.trace.rules import convolution, indexing, matmul, normalisation, pointwise, pooling, reduction, shape
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from supple.trace.propagation import Axes, Propagation
+
+Rule = Callable[["Propagation", "fx.Node"], "list[Axes]"]
+
+GROUPS = (convolution, indexing, matmul, normalisation, pointwise, pooling, reduction, shape)
+
+_BY_NAME: dict[str, Rule] = {name: rule for group in GROUPS for name, rule in group.RULES.items()}
+
+
+def rule_for(target: Any) -> Rule | None:
+    """Return the rule of an operator, or None.
+
+    Overloads and in-place forms (`relu_`) share the rule of their operator; operators that PyTorch tags as pointwise
+    share one rule.
+    """
+    name = target.__name__ if not isinstance(target, torch._ops.OpOverload) else target._opname
+    for candidate in (name, name.removesuffix("_")):
+        if candidate in _BY_NAME:
+            return _BY_NAME[candidate]
+    if isinstance(target, torch._ops.OpOverload):
+        functional = getattr(getattr(torch.ops, target.namespace), name.removesuffix("_"), None)
+        overloads = [target, *(getattr(functional, overload) for overload in (functional.overloads() if functional else []))]
+        if any(torch.Tag.pointwise in overload.tags for overload in overloads):
+            return pointwise.pointwise
+    return None

@@ -1,0 +1,58 @@
+"""Convolutions: dense, grouped and depthwise, in any number of spatial axes."""
+
+from typing import TYPE_CHECKING
+
+from torch import fx
+
+from supple.trace.axes import GROUPS, KERNEL, MULTIPLIER, POSITION, Expression, Product, expression_size
+from supple.trace.capture import output_shapes
+
+if TYPE_CHECKING:
+    from supple.trace.propagation import Axes, Propagation
+
+
+def convolution(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label `y = conv(x, weight, bias)`; x: (batch, in, *space), weight: (out, in / groups, *kernel)."""
+    x = propagation.axes(propagation.argument(node, "input"))
+    weight = propagation.axes(propagation.argument(node, "weight"))
+    groups = int(propagation.argument(node, "groups"))
+    for kernel_axis in weight[2:]:
+        propagation.fix(kernel_axis, KERNEL)
+    channel = len(x) - len(weight) + 1
+    out_channels = _match_channels(propagation, node, x[channel], weight, groups)
+    bias = propagation.argument(node, "bias")
+    if bias is not None:
+        propagation.unify(out_channels, propagation.axes(bias)[0], node)
+    space = [propagation.fresh(size, POSITION) for size in output_shapes(node)[0][channel + 1 :]]
+    return [(*x[:channel], out_channels, *space)]
+
+
+def _match_channels(
+    propagation: "Propagation", node: fx.Node, in_channels: Expression, weight: "Axes", groups: int
+) -> Expression:
+    if groups == 1:
+        propagation.unify(in_channels, weight[1], node)
+        return weight[0]
+    if groups == expression_size(in_channels):
+        # Depthwise: output channel o reads input channel o // multiplier.
+        multiplier = propagation.fresh(expression_size(weight[0]) // groups, MULTIPLIER)
+        propagation.unify(weight[0], ((*_as_product(in_channels, propagation), *multiplier[0]),), node)
+        propagation.set_attribute(node, "groups", in_channels)
+        return weight[0]
+    group = propagation.fresh(groups, GROUPS)
+    propagation.unify(in_channels, ((*group[0], *_as_product(weight[1], propagation)),), node)
+    inner = propagation.fresh(expression_size(weight[0]) // groups)
+    propagation.unify(weight[0], ((*group[0], *inner[0]),), node)
+    return weight[0]
+
+
+def _as_product(expression: Expression, propagation: "Propagation") -> Product:
+    """Return one product with the expression's size: the expression itself where it is one, else an atom equal to it."""
+    if len(expression) == 1:
+        return expression[0]
+    whole = propagation.fresh(expression_size(expression))
+    propagation.labels.unify(whole, expression, "a concatenation meets a group")
+    return whole[0]
+
+
+RULES = {"conv1d": convolution, "conv2d": convolution, "conv3d": convolution}

@@ -1,0 +1,53 @@
+"""Pointwise operators: operands broadcast against each other, and axes that meet are equal."""
+
+from typing import TYPE_CHECKING
+
+from torch import fx
+
+from supple.trace.axes import Expression, expression_size
+
+if TYPE_CHECKING:
+    from supple.trace.propagation import Axes, Propagation
+
+
+def pointwise(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Unify the operands' axes from the last one on; an axis of size 1 stretches."""
+    operands = [propagation.axes(operand) for operand in node.all_input_nodes if propagation.has_axes(operand)]
+    result: list[Expression] = []
+    for position in range(1, max(len(axes) for axes in operands) + 1):
+        meeting = [axes[-position] for axes in operands if len(axes) >= position]
+        wide = [expression for expression in meeting if expression_size(expression) > 1]
+        for other in wide[1:]:
+            propagation.unify(wide[0], other, node)
+        result.append(wide[0] if wide else meeting[0])
+    return [tuple(reversed(result))]
+
+
+def like_first_operand(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Keep the axes of the first operand: softmax and its like neither move nor join axes."""
+    return [propagation.axes(node.args[0])]
+
+
+# Pointwise operators that PyTorch does not tag as such.
+UNTAGGED = ("celu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_sigmoid", "mish", "relu6", "selu", "softplus")
+
+RULES = {name: pointwise for name in UNTAGGED} | {
+    "dropout": like_first_operand,
+    "feature_dropout": like_first_operand,
+    "alpha_dropout": like_first_operand,
+    "softmax": like_first_operand,
+    "_softmax": like_first_operand,
+    "log_softmax": like_first_operand,
+    "_log_softmax": like_first_operand,
+    "cumsum": like_first_operand,
+    "clone": like_first_operand,
+    "contiguous": like_first_operand,
+    "detach": like_first_operand,
+    "to": like_first_operand,
+    "_to_copy": like_first_operand,
+    "type_as": like_first_operand,
+    "zeros_like": like_first_operand,
+    "ones_like": like_first_operand,
+    "where": pointwise,
+    "masked_fill": pointwise,
+}

@@ -1,0 +1,38 @@
+"""Pooling and resampling: channels stay, positions in space are made anew."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from torch import fx
+
+from supple.trace.axes import POSITION
+from supple.trace.capture import output_shapes
+
+if TYPE_CHECKING:
+    from supple.trace.propagation import Axes, Propagation
+
+
+def _over_last(space_axes: int) -> "Callable[[Propagation, fx.Node], list[Axes]]":
+    def pool(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+        kept = propagation.axes(node.args[0])[:-space_axes]
+        return [
+            (*kept, *(propagation.fresh(size, POSITION) for size in shape[-space_axes:]))
+            for shape in output_shapes(node)
+        ]
+
+    return pool
+
+
+RULES = {
+    f"{kind}{space_axes}d{suffix}": _over_last(space_axes)
+    for space_axes in (1, 2, 3)
+    for kind, suffix in (
+        ("max_pool", ""),
+        ("max_pool", "_with_indices"),
+        ("avg_pool", ""),
+        ("adaptive_avg_pool", ""),
+        ("adaptive_max_pool", ""),
+        ("_adaptive_avg_pool", ""),
+        ("upsample_nearest", ""),
+    )
+} | {"upsample_bilinear2d": _over_last(2), "upsample_bicubic2d": _over_last(2)}

@@ -1,0 +1,96 @@
+"""Operators that move, merge, split or join axes without touching values."""
+
+from typing import TYPE_CHECKING
+
+from torch import fx
+
+from supple.trace.axes import Expression, expression_size
+from supple.trace.capture import output_shapes
+
+if TYPE_CHECKING:
+    from supple.trace.propagation import Axes, Propagation
+
+
+def reshape(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a reshape: runs of axes with the same number of elements before and after are equal as products."""
+    source = list(propagation.axes(node.args[0]))
+    target = [propagation.fresh(size) for size in output_shapes(node)[0]]
+    i = j = 0
+    while i < len(source) or j < len(target):
+        before, after = source[i : i + 1], target[j : j + 1]
+        i, j = i + 1, j + 1
+        while (sizes := (_elements(before), _elements(after)))[0] != sizes[1]:
+            if sizes[0] < sizes[1]:
+                before.append(source[i])
+                i += 1
+            else:
+                after.append(target[j])
+                j += 1
+        propagation.unify(_product(propagation, before), _product(propagation, after), node)
+    return [tuple(target)]
+
+
+def _elements(axes: list[Expression]) -> int:
+    count = 1
+    for expression in axes:
+        count *= expression_size(expression)
+    return count
+
+
+def _product(propagation: "Propagation", axes: list[Expression]) -> Expression:
+    """Return the label of several axes merged into one: the first is the outermost."""
+    if len(axes) == 1:
+        return axes[0]
+    atoms = []
+    for expression in axes:
+        whole = propagation.fresh(expression_size(expression))
+        propagation.labels.unify(whole, expression, "merged axes")
+        atoms.append(whole[0][0])
+    return (tuple(atoms),)
+
+
+def permute(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a permutation of all axes."""
+    x = propagation.axes(node.args[0])
+    return [tuple(x[position] for position in propagation.argument(node, "dims"))]
+
+
+def transpose(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a swap of two axes."""
+    x = list(propagation.axes(node.args[0]))
+    one, other = propagation.argument(node, "dim0"), propagation.argument(node, "dim1")
+    x[one], x[other] = x[other], x[one]
+    return [tuple(x)]
+
+
+def unsqueeze(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a new axis of size 1."""
+    x = list(propagation.axes(node.args[0]))
+    x.insert(propagation.argument(node, "dim") % (len(x) + 1), propagation.fresh(1))
+    return [tuple(x)]
+
+
+def concatenate(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a concatenation: the joined axis holds the operands' segments one after another, the others are equal."""
+    operands = [propagation.axes(operand) for operand in propagation.argument(node, "tensors")]
+    joined = propagation.argument(node, "dim") % len(operands[0])
+    for other in operands[1:]:
+        for axis, expression in enumerate(other):
+            if axis != joined:
+                propagation.unify(operands[0][axis], expression, node)
+    whole = tuple(product for axes in operands for product in axes[joined])
+    return [tuple(whole if axis == joined else label for axis, label in enumerate(operands[0]))]
+
+
+RULES = {
+    "view": reshape,
+    "_unsafe_view": reshape,
+    "reshape": reshape,
+    "flatten": reshape,
+    "unflatten": reshape,
+    "squeeze": reshape,
+    "permute": permute,
+    "transpose": transpose,
+    "unsqueeze": unsqueeze,
+    "cat": concatenate,
+}
