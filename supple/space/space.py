@@ -93,7 +93,7 @@ class Space:
 
     def max(self) -> Config:
         """Return the config of the user's own model."""
-        return self.config({})
+        return self._max
 
     def min(self) -> Config:
         """Return the config with every dimension at its smallest value."""
@@ -175,6 +175,10 @@ class Space:
         if dimension.name not in self._counts:
             self._counts[dimension.name] = sum(self._count_with(dimension, value) for value in dimension.values)
         return self._counts[dimension.name]
+
+    @cached_property
+    def _max(self) -> Config:
+        return self.config({})
 
     @cached_property
     def _counts(self) -> dict[str, int]:

@@ -1,0 +1,8 @@
+"""Families: run, take out, calibrate, save and load the members of one set of shared weights."""
+
+from supple.family.conversion import convert
+from supple.family.family import Family
+from supple.family.saving import load, save
+from supple.family.summary import summary
+
+__all__ = ["Family", "convert", "load", "save", "summary"]

@@ -1,0 +1,54 @@
+"""Recompute batch-norm statistics: the shared ones are the full network's, and wrong for every other member."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from supple.errors import SuppleError
+
+
+def recomputed_statistics(
+    member: nn.Module, inputs: Iterable[torch.Tensor | tuple[torch.Tensor, ...]]
+) -> dict[str, torch.Tensor]:
+    """Run the member over `inputs` and return its normalisation buffers by state-dict key.
+
+    Each statistic is the mean over batches of the batch statistics (momentum None in PyTorch's terms). The member's
+    mode, momenta and buffers are as before when this returns. Raises `SuppleError` where `inputs` is empty.
+    """
+    norms = {
+        path: module
+        for path, module in member.named_modules()
+        if isinstance(module, _NormBase) and module.track_running_stats and module.running_mean is not None
+    }
+    if not norms:
+        return {}
+    training = {module: module.training for module in member.modules()}
+    momenta = {path: norm.momentum for path, norm in norms.items()}
+    buffers = {path: dict(norm._buffers) for path, norm in norms.items()}
+    member.eval()
+    try:
+        for norm in norms.values():
+            for name, buffer in norm._buffers.items():
+                norm._buffers[name] = None if buffer is None else torch.zeros_like(buffer)
+            norm.momentum = None
+            norm.training = True
+        batches = 0
+        for batch in inputs:
+            member(*batch) if isinstance(batch, tuple) else member(batch)
+            batches += 1
+        if batches == 0:
+            raise SuppleError("Calibration got no data: give at least one batch of inputs.")
+        return {
+            f"{path}.{name}": buffer
+            for path, norm in norms.items()
+            for name, buffer in norm._buffers.items()
+            if buffer is not None
+        }
+    finally:
+        for path, norm in norms.items():
+            norm.momentum = momenta[path]
+            norm._buffers.update(buffers[path])
+        for module, mode in training.items():
+            module.training = mode

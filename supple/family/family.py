@@ -1,0 +1,152 @@
+"""A family: the user's model, its shared weights and its space of members."""
+
+import copy
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from supple.family.activation import (
+    Plan,
+    activated,
+    attribute_values,
+    buffer_places,
+    parameter_places,
+    remaining_children,
+)
+from supple.family.calibration import recomputed_statistics
+from supple.family.selection import Selection, gather
+from supple.space import Config, Space
+from supple.trace import Structure
+
+PLANS_KEPT = 256
+
+
+class Family(nn.Module):
+    """One set of shared weights that holds every member of a space.
+
+    `model` is the user's own module tree; its parameters are the shared weights. Running a member hangs its part of
+    the weights into that tree, so a member's forward pass *is* the user's forward pass. Make families with
+    `supple.convert` or `supple.load`.
+    """
+
+    def __init__(self, model: nn.Module, structure: Structure) -> None:
+        super().__init__()
+        self.model = model
+        self.structure = structure
+        self._plans: dict[Config, Plan] = {}
+        self._statistics: dict[Config, dict[str, torch.Tensor]] = {}
+
+    @property
+    def space(self) -> Space:
+        """The space of the family's configs."""
+        return self.structure.space
+
+    def forward(self, *inputs: Any, config: Config | None = None, **named_inputs: Any) -> Any:
+        """Run the member of `config` (by default the full network) on inputs as the user's model takes them."""
+        with self.activate(self.space.max() if config is None else config) as member:
+            return member(*inputs, **named_inputs)
+
+    @contextmanager
+    def activate(self, config: Config) -> Iterator[nn.Module]:
+        """Make the module tree the member of `config` while the context lasts.
+
+        Under autograd, `backward` adds the member's gradients in place into the `.grad` of the shared parameters, zero
+        outside the member's part. Raises `SuppleError` for a config of another space.
+        """
+        if config == self.space.max():
+            yield self.model
+            return
+        with activated(self._plan(config), self._statistics.get(config, {}), self.model.training):
+            yield self.model
+
+    def materialize(self, config: Config) -> dict[str, torch.Tensor]:
+        """Return the member's parameters and buffers under the keys of the user's own state dict.
+
+        Parameters come as dense copies whose gradients flow into the shared ones (see `activate`).
+        """
+        self.space.check(config)
+        kept = [place for place in parameter_places(self.model) if self.structure.keeps(place.key, config)]
+        parts = gather(
+            [Selection.of(self.structure.axes[place.key], config) for place in kept], [place.tensor for place in kept]
+        )
+        tensors = {place.key: part for place, part in zip(kept, parts, strict=True)}
+        statistics = self._statistics.get(config, {})
+        for place in buffer_places(self.model):
+            if self.structure.keeps(place.key, config):
+                part = statistics.get(place.key)
+                if part is None:
+                    axes = self.structure.axes.get(place.key)
+                    part = place.tensor if axes is None else Selection.of(axes, config).view(place.tensor)
+                tensors[place.key] = part.clone()
+        return tensors
+
+    def extract(self, config: Config) -> nn.Module:
+        """Return the member as an ordinary, independent module of the user's own class and state-dict keys.
+
+        It carries the member's calibrated batch-norm statistics where `calibrate` has been called for the config.
+        """
+        with torch.no_grad():
+            tensors = self.materialize(config)
+        replaced: dict[int, Any] = {}
+        for place in parameter_places(self.model):
+            parameter = place.tensor
+            if place.key in tensors:
+                part = nn.Parameter(tensors[place.key], requires_grad=parameter.requires_grad)
+                replaced.setdefault(id(parameter), part)
+            else:
+                replaced.setdefault(id(parameter), parameter)
+        for place in buffer_places(self.model):
+            replaced.setdefault(id(place.tensor), tensors.get(place.key, place.tensor))
+        # deepcopy takes what its memo holds instead of copying it: the tree is copied, the full weights are not.
+        member: nn.Module = copy.deepcopy(self.model, replaced)
+        attributes = list(attribute_values(member, self.structure.attributes, config))
+        for container, children in remaining_children(member, self.structure.dropped_blocks(config)):
+            vars(container)["_modules"] = children
+        for module, name, value in attributes:
+            vars(module)[name] = value
+        return member
+
+    def calibrate(self, config: Config, inputs: Iterable[torch.Tensor | tuple[torch.Tensor, ...]]) -> None:
+        """Recompute the batch-norm statistics of a member on data; later eval runs and `extract` use them.
+
+        `inputs`: batches as the model takes them, without labels. The full member keeps the model's own statistics,
+        which training keeps true. Source: Yu & Huang, Universally Slimmable Networks, 2019.
+        """
+        self.space.check(config)
+        if config == self.space.max():
+            return
+        self._statistics.pop(config, None)
+        with torch.no_grad(), self.activate(config) as member:
+            self._statistics[config] = recomputed_statistics(member, inputs)
+
+    def forget_calibrations(self) -> None:
+        """Forget all recomputed statistics: after the shared weights have changed they are wrong."""
+        self._statistics.clear()
+
+    def train(self, mode: bool = True) -> "Family":
+        """Set the training mode; entering it forgets all calibrations."""
+        if mode:
+            self.forget_calibrations()
+        return super().train(mode)
+
+    def count_parameters(self, config: Config) -> int:
+        """Return the number of parameters of a member; a tensor that modules share counts once."""
+        sizes = {
+            id(place.tensor): torch.Size(self.structure.shape(place.key, config)).numel()
+            for place in parameter_places(self.model)
+            if self.structure.keeps(place.key, config)
+        }
+        return sum(sizes.values())
+
+    def _plan(self, config: Config) -> Plan:
+        plan = self._plans.get(config)
+        if plan is None:
+            self.space.check(config)
+            plan = Plan.of(self.model, self.structure, config)
+            if len(self._plans) >= PLANS_KEPT:
+                del self._plans[next(iter(self._plans))]
+            self._plans[config] = plan
+        return plan
