@@ -3,24 +3,26 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
-from supple.family.selection import Selection, gather
+from supple.family.selection import Cut, gather, prefix_unit
 from supple.space import Config
 from supple.trace import Attribute, Structure
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one tensor hangs in the module tree: `holder` is a module's own dictionary of parameters or buffers.
+    """Where one tensor hangs in the module tree: `holder` is its module's own dictionary of parameters or buffers.
 
     A tensor that several modules share has several places under several keys.
     """
 
     key: str
+    module: nn.Module
     holder: dict[str, Any]
     name: str
 
@@ -42,7 +44,7 @@ def buffer_places(model: nn.Module) -> tuple[Place, ...]:
 
 def _places(model: nn.Module, kind: str) -> tuple[Place, ...]:
     return tuple(
-        Place(f"{path}.{name}" if path else name, holder, name)
+        Place(f"{path}.{name}" if path else name, module, holder, name)
         for path, module in model.named_modules(remove_duplicate=False)
         for holder in (vars(module)[kind],)
         for name, tensor in holder.items()
@@ -51,63 +53,123 @@ def _places(model: nn.Module, kind: str) -> tuple[Place, ...]:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that activating one config changes in the tree, worked out once."""
+class ElasticPlace:
+    """A place whose tensor differs between members, how it is cut, and under which depths it is there at all."""
 
-    parameters: tuple[Place, ...]
-    selections: tuple[Selection, ...]
-    sliced_buffers: tuple[tuple[Place, Selection], ...]
-    other_buffers: tuple[Place, ...]
-    attributes: tuple[tuple[nn.Module, str, Any], ...]
-    containers: tuple[tuple[nn.Module, dict[str, nn.Module]], ...]
+    place: Place
+    cut: Cut
+    present: tuple[tuple[str, int], ...]
 
-    @classmethod
-    def of(cls, model: nn.Module, structure: Structure, config: Config) -> "Plan":
-        """Work out the plan of a config."""
-        parameters: list[Place] = []
-        selections: list[Selection] = []
-        for place in parameter_places(model):
-            if _changes(structure, place, config):
-                parameters.append(place)
-                selections.append(Selection.of(structure.axes[place.key], config))
-        sliced: list[tuple[Place, Selection]] = []
-        others: list[Place] = []
-        for place in buffer_places(model):
-            if _changes(structure, place, config):
-                sliced.append((place, Selection.of(structure.axes[place.key], config)))
-            elif structure.keeps(place.key, config):
-                others.append(place)
-        return cls(
-            tuple(parameters),
-            tuple(selections),
-            tuple(sliced),
-            tuple(others),
-            tuple(attribute_values(model, structure.attributes, config)),
-            tuple(remaining_children(model, structure.dropped_blocks(config))),
+    def is_present(self, config: Mapping[str, int]) -> bool:
+        """Say whether the member holds the tensor."""
+        return all(config[dimension] >= at_least for dimension, at_least in self.present)
+
+
+class Activator:
+    """Knows every place of one module tree that a config can change; made once per family."""
+
+    def __init__(self, model: nn.Module, structure: Structure) -> None:
+        self._model = model
+        self._structure = structure
+        self._parameters = [self._elastic(place) for place in parameter_places(model) if self._is_elastic(place)]
+        buffers = buffer_places(model)
+        self._elastic_buffers = [self._elastic(place) for place in buffers if self._is_elastic(place)]
+        self._statistics = [place for place in buffers if isinstance(place.module, _NormBase)]
+        self._other_buffers = [place for place in buffers if not isinstance(place.module, _NormBase)]
+        self._attributes = sized_attributes(model, structure)
+
+    def _is_elastic(self, place: Place) -> bool:
+        return any(axis.dimensions for axis in self._structure.axes.get(place.key, ()))
+
+    def _elastic(self, place: Place) -> ElasticPlace:
+        present = tuple(
+            (block.dimension, block.at_least)
+            for block in self._structure.blocks
+            if place.key.startswith(block.path + ".")
         )
+        return ElasticPlace(place, Cut(self._structure.axes[place.key]), present)
+
+    @contextmanager
+    def activated(self, config: Config, statistics: Mapping[str, torch.Tensor]) -> Iterator[None]:
+        """Hang a member's tensors, attributes and blocks into the tree, and put back what was there.
+
+        `statistics` holds calibrated buffers by key. A member in training mode keeps no batch-norm statistics: they
+        would mix with those of the full network, and its output does not depend on them.
+        """
+        values = dict(config)
+        present = [entry for entry in self._parameters if entry.is_present(values)]
+        shared = [entry.place.tensor for entry in present]
+        parts = gather([entry.cut.selection(values) for entry in present], shared)
+        changes: list[tuple[dict[str, Any], str, Any]] = [
+            (entry.place.holder, entry.place.name, part) for entry, part in zip(present, parts, strict=True)
+        ]
+        changes.extend(self._buffer_changes(values, statistics))
+        changes.extend(attribute_changes(self._attributes, values))
+        changes.extend(
+            (vars(container), "_modules", children)
+            for container, children in remaining_children(self._model, self._structure.dropped_blocks(config))
+        )
+        before = [holder[name] for holder, name, _ in changes]
+        try:
+            for holder, name, value in changes:
+                holder[name] = value
+            yield
+        finally:
+            for (holder, name, _), value in zip(changes, before, strict=True):
+                holder[name] = value
+
+    def _buffer_changes(
+        self, config: Mapping[str, int], statistics: Mapping[str, torch.Tensor]
+    ) -> Iterator[tuple[dict[str, Any], str, Any]]:
+        for place in self._statistics:
+            if place.module.training:
+                yield place.holder, place.name, None
+            elif place.key in statistics:
+                yield place.holder, place.name, statistics[place.key]
+        for entry in self._elastic_buffers:
+            place = entry.place
+            is_replaced = isinstance(place.module, _NormBase) and (place.module.training or place.key in statistics)
+            if not is_replaced and entry.is_present(config):
+                yield place.holder, place.name, entry.cut.selection(config).view(place.tensor)
+        if self._model.training:
+            for place in self._other_buffers:
+                yield place.holder, place.name, place.tensor.clone()
 
 
-def _changes(structure: Structure, place: Place, config: Config) -> bool:
-    axes = structure.axes.get(place.key, ())
-    return structure.keeps(place.key, config) and any(axis.size(config) != axis.full for axis in axes)
+class SizedAttribute(NamedTuple):
+    """An attribute that follows an axis; `unit` is (dimension, factor) where its size is a plain product."""
+
+    holder: dict[str, Any]
+    attribute: Attribute
+    unit: tuple[str, int] | None
+
+    def size(self, config: Mapping[str, int]) -> int:
+        """Return the size of the axis in a member."""
+        return self.attribute.axis.size(config) if self.unit is None else config[self.unit[0]] * self.unit[1]
 
 
-def attribute_values(
-    model: nn.Module, attributes: tuple[Attribute, ...], config: Mapping[str, int]
-) -> Iterator[tuple[nn.Module, str, Any]]:
-    """Yield the attributes that differ in a member, with their values there."""
-    tuples: dict[tuple[str, str], list[int]] = {}
-    for attribute in attributes:
-        size = attribute.axis.size(config)
-        module = model.get_submodule(attribute.module)
-        if attribute.position is None:
-            if size != attribute.axis.full:
-                yield module, attribute.name, size
+def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttribute]:
+    """Return the attributes of a module tree that follow an axis."""
+    return [
+        SizedAttribute(vars(model.get_submodule(entry.module)), entry, prefix_unit(entry.axis))
+        for entry in structure.attributes
+    ]
+
+
+def attribute_changes(
+    attributes: list[SizedAttribute], config: Mapping[str, int]
+) -> Iterator[tuple[dict[str, Any], str, Any]]:
+    """Yield where each attribute stands and its value in a member."""
+    tuples: dict[tuple[int, str], tuple[dict[str, Any], list[int]]] = {}
+    for entry in attributes:
+        name, position = entry.attribute.name, entry.attribute.position
+        if position is None:
+            yield entry.holder, name, entry.size(config)
         else:
-            key = (attribute.module, attribute.name)
-            tuples.setdefault(key, list(getattr(module, attribute.name)))[attribute.position] = size
-    for (path, name), values in tuples.items():
-        yield model.get_submodule(path), name, tuple(values)
+            sizes = tuples.setdefault((id(entry.holder), name), (entry.holder, list(entry.holder[name])))[1]
+            sizes[position] = entry.size(config)
+    for (_, name), (holder, sizes) in tuples.items():
+        yield holder, name, tuple(sizes)
 
 
 def remaining_children(
@@ -123,45 +185,9 @@ def remaining_children(
         yield module, {name: child for name, child in module.named_children() if name not in names}
 
 
-@contextmanager
-def activated(plan: Plan, statistics: Mapping[str, torch.Tensor], training: bool) -> Iterator[None]:
-    """Hang a member's tensors, attributes and blocks into the tree, and put back what was there.
-
-    `statistics` holds calibrated buffers by key. A member in training mode gets copies of all buffers, so that its
-    batch statistics do not mix with those of the full network.
-    """
-    shared = [place.tensor for place in plan.parameters]
-    parts = gather(plan.selections, shared)
-    changed_buffers: list[tuple[Place, torch.Tensor]] = []
-    for place, selection in plan.sliced_buffers:
-        part = statistics.get(place.key)
-        if part is None:
-            part = selection.view(place.tensor)
-        changed_buffers.append((place, part.clone() if training else part))
-    for place in plan.other_buffers:
-        if training:
-            changed_buffers.append((place, place.tensor.clone()))
-        elif place.key in statistics:
-            changed_buffers.append((place, statistics[place.key]))
-    buffers_before = [place.tensor for place, _ in changed_buffers]
-    attributes_before = [vars(module)[name] for module, name, _ in plan.attributes]
-    children_before = [vars(container)["_modules"] for container, _ in plan.containers]
-    try:
-        for place, part in zip(plan.parameters, parts, strict=True):
-            place.holder[place.name] = part
-        for place, part in changed_buffers:
-            place.holder[place.name] = part
-        for module, name, value in plan.attributes:
-            vars(module)[name] = value
-        for container, children in plan.containers:
-            vars(container)["_modules"] = children
-        yield
-    finally:
-        for place, tensor in zip(plan.parameters, shared, strict=True):
-            place.holder[place.name] = tensor
-        for (place, _), tensor in zip(changed_buffers, buffers_before, strict=True):
-            place.holder[place.name] = tensor
-        for (module, name, _), value in zip(plan.attributes, attributes_before, strict=True):
-            vars(module)[name] = value
-        for (container, _), children in zip(plan.containers, children_before, strict=True):
-            vars(container)["_modules"] = children
+def make_permanent(model: nn.Module, structure: Structure, config: Config) -> None:
+    """Set a member's attributes and drop its blocks for good, in a copy of the tree that already has its tensors."""
+    for holder, name, value in attribute_changes(sized_attributes(model, structure), config):
+        holder[name] = value
+    for container, children in remaining_children(model, structure.dropped_blocks(config)):
+        vars(container)["_modules"] = children

@@ -8,20 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from supple.family.activation import (
-    Plan,
-    activated,
-    attribute_values,
-    buffer_places,
-    parameter_places,
-    remaining_children,
-)
+from supple.family.activation import Activator, buffer_places, make_permanent, parameter_places
 from supple.family.calibration import recomputed_statistics
-from supple.family.selection import Selection, gather
+from supple.family.selection import Cut, gather
 from supple.space import Config, Space
 from supple.trace import Structure
-
-PLANS_KEPT = 256
 
 
 class Family(nn.Module):
@@ -36,7 +27,7 @@ class Family(nn.Module):
         super().__init__()
         self.model = model
         self.structure = structure
-        self._plans: dict[Config, Plan] = {}
+        self._activator = Activator(model, structure)
         self._statistics: dict[Config, dict[str, torch.Tensor]] = {}
 
     @property
@@ -59,18 +50,20 @@ class Family(nn.Module):
         if config == self.space.max():
             yield self.model
             return
-        with activated(self._plan(config), self._statistics.get(config, {}), self.model.training):
+        self.space.check(config)
+        with self._activator.activated(config, self._statistics.get(config, {})):
             yield self.model
 
     def materialize(self, config: Config) -> dict[str, torch.Tensor]:
         """Return the member's parameters and buffers under the keys of the user's own state dict.
 
-        Parameters come as dense copies whose gradients flow into the shared ones (see `activate`).
+        Parameters come without holes, as views where the part has none; their gradients flow into the shared ones (see
+        `activate`).
         """
         self.space.check(config)
         kept = [place for place in parameter_places(self.model) if self.structure.keeps(place.key, config)]
         parts = gather(
-            [Selection.of(self.structure.axes[place.key], config) for place in kept], [place.tensor for place in kept]
+            [Cut(self.structure.axes[place.key]).selection(config) for place in kept], [place.tensor for place in kept]
         )
         tensors = {place.key: part for place, part in zip(kept, parts, strict=True)}
         statistics = self._statistics.get(config, {})
@@ -79,7 +72,7 @@ class Family(nn.Module):
                 part = statistics.get(place.key)
                 if part is None:
                     axes = self.structure.axes.get(place.key)
-                    part = place.tensor if axes is None else Selection.of(axes, config).view(place.tensor)
+                    part = place.tensor if axes is None else Cut(axes).selection(config).view(place.tensor)
                 tensors[place.key] = part.clone()
         return tensors
 
@@ -94,7 +87,7 @@ class Family(nn.Module):
         for place in parameter_places(self.model):
             parameter = place.tensor
             if place.key in tensors:
-                part = nn.Parameter(tensors[place.key], requires_grad=parameter.requires_grad)
+                part = nn.Parameter(tensors[place.key].clone(), requires_grad=parameter.requires_grad)
                 replaced.setdefault(id(parameter), part)
             else:
                 replaced.setdefault(id(parameter), parameter)
@@ -102,11 +95,7 @@ class Family(nn.Module):
             replaced.setdefault(id(place.tensor), tensors.get(place.key, place.tensor))
         # deepcopy takes what its memo holds instead of copying it: the tree is copied, the full weights are not.
         member: nn.Module = copy.deepcopy(self.model, replaced)
-        attributes = list(attribute_values(member, self.structure.attributes, config))
-        for container, children in remaining_children(member, self.structure.dropped_blocks(config)):
-            vars(container)["_modules"] = children
-        for module, name, value in attributes:
-            vars(module)[name] = value
+        make_permanent(member, self.structure, config)
         return member
 
     def calibrate(self, config: Config, inputs: Iterable[torch.Tensor | tuple[torch.Tensor, ...]]) -> None:
@@ -140,13 +129,3 @@ class Family(nn.Module):
             if self.structure.keeps(place.key, config)
         }
         return sum(sizes.values())
-
-    def _plan(self, config: Config) -> Plan:
-        plan = self._plans.get(config)
-        if plan is None:
-            self.space.check(config)
-            plan = Plan.of(self.model, self.structure, config)
-            if len(self._plans) >= PLANS_KEPT:
-                del self._plans[next(iter(self._plans))]
-            self._plans[config] = plan
-        return plan

@@ -1,67 +1,85 @@
-"""Which part of each shared tensor a member holds, worked out once per config, and how gradients find their way back."""
+"""Which part of each shared tensor a member holds, and how gradients find their way back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from supple.trace import Axis
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """The part of one tensor that a member holds.
 
-    Where the kept indices of every axis are a prefix, `lists` is empty and the part is one strided view; otherwise
-    `lists` holds (axis, indices) for the axes whose kept indices have gaps, and the prefixes are cut after that.
+    Where the kept indices of every axis are a prefix, `gaps` is empty and the part is one strided view; otherwise `gaps`
+    holds (axis, indices) for the axes whose kept indices are no prefix, and the others are cut after that.
     """
 
     shape: tuple[int, ...]
-    lists: tuple[tuple[int, torch.Tensor], ...] = ()
-
-    @classmethod
-    def of(cls, axes: Sequence[Axis], config: Mapping[str, int]) -> "Selection":
-        """Return what the config keeps of a tensor with these axes."""
-        kept = [axis.indices(config) for axis in axes]
-        lists = tuple(
-            (position, torch.tensor(indices)) for position, indices in enumerate(kept) if isinstance(indices, list)
-        )
-        return cls(tuple(axis.size(config) for axis in axes), lists)
+    gaps: tuple[tuple[int, torch.Tensor], ...] = ()
 
     def view(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the part as a view where it is a prefix along every axis, else as a copy."""
-        for axis, indices in self.lists:
+        """Return the part: a view where it is a prefix along every axis, else a copy."""
+        for axis, indices in self.gaps:
             tensor = tensor.index_select(axis, indices.to(tensor.device))
-        return tensor.as_strided(self.shape, tensor.stride(), tensor.storage_offset())
+        return tensor.as_strided(self.shape, tensor.stride())
 
-    def copy(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the part as a dense tensor of its own, in the memory format of the whole."""
+    def dense(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the part without holes, its axes in memory in the order of the whole; a view where that is one."""
         part = self.view(tensor)
-        if tensor.dim() == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last):
-            return part.clone(memory_format=torch.channels_last)
-        return part.clone(memory_format=torch.contiguous_format)
+        # A prefix of the first axis of a contiguous tensor has no holes: most biases and norms, at a third of the cost.
+        return part if part.is_contiguous() and tensor.is_contiguous() else part.clone()
 
     def add(self, whole: torch.Tensor, part: torch.Tensor) -> None:
         """Add a part onto the whole, in place."""
-        if not self.lists:
+        if not self.gaps:
             self.view(whole).add_(part)
             return
-        index: list[Any] = [slice(0, size) for size in self.shape]
-        for axis, indices in self.lists:
-            shape = [1] * len(self.shape)
-            shape[axis] = -1
-            index[axis] = indices.to(whole.device).view(shape)
-        for axis, size in enumerate(self.shape):
-            if isinstance(index[axis], slice):
-                shape = [1] * len(self.shape)
-                shape[axis] = -1
-                index[axis] = torch.arange(size, device=whole.device).view(shape)
-        whole[tuple(index)] += part
+        kept = [torch.arange(size, device=whole.device) for size in self.shape]
+        for axis, indices in self.gaps:
+            kept[axis] = indices.to(whole.device)
+        whole.index_put_(torch.meshgrid(kept, indexing="ij"), part, accumulate=True)
+
+
+class Cut:
+    """Works out the selections of one tensor; what does not depend on the config is worked out once."""
+
+    def __init__(self, axes: Sequence[Axis]) -> None:
+        self._full = [axis.full for axis in axes]
+        self._prefixes: list[tuple[int, str, int]] = []
+        self._others: list[tuple[int, Axis]] = []
+        for position, axis in enumerate(axes):
+            unit = prefix_unit(axis)
+            if unit is not None:
+                self._prefixes.append((position, *unit))
+            elif axis.dimensions:
+                self._others.append((position, axis))
+
+    def selection(self, config: Mapping[str, int]) -> Selection:
+        """Return what the config keeps of the tensor."""
+        shape = self._full.copy()
+        for position, dimension, unit in self._prefixes:
+            shape[position] = config[dimension] * unit
+        gaps: list[tuple[int, torch.Tensor]] = []
+        for position, axis in self._others:
+            kept = axis.indices(config)
+            shape[position] = axis.size(config)
+            if isinstance(kept, list):
+                gaps.append((position, torch.tensor(kept)))
+        return Selection(tuple(shape), tuple(gaps))
+
+
+def prefix_unit(axis: Axis) -> tuple[str, int] | None:
+    """Return (dimension, unit) where the axis keeps its first `value of the dimension x unit` indices, else None."""
+    first = axis.segments[0][0]
+    if len(axis.segments) > 1 or first.dimension is None or len(axis.dimensions) > 1:
+        return None
+    inner = axis.segments[0][1:]
+    return None if any(factor.dimension for factor in inner) else (first.dimension, axis.full // first.full)
 
 
 class Gather(torch.autograd.Function):
-    """Copy a member's parameters out of the shared ones; add their gradients straight into the shared `.grad`.
+    """Cut a member's parameters out of the shared ones; add their gradients straight into the shared `.grad`.
 
     Autograd's own slicing would make one zero-filled tensor of full size per parameter and member, then add it: more
     memory traffic than the whole backward pass of a small member. Adding in place touches only the member's part. The
@@ -70,10 +88,10 @@ class Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, selections: Sequence[Selection], *shared: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return dense copies of the selected parts."""
+        """Return the selected parts."""
         ctx.selections = selections
         ctx.shared = shared
-        return tuple(selection.copy(tensor) for selection, tensor in zip(selections, shared, strict=True))
+        return tuple(selection.dense(tensor) for selection, tensor in zip(selections, shared, strict=True))
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[None, ...]:
@@ -88,14 +106,15 @@ class Gather(torch.autograd.Function):
 
 
 def gather(selections: Sequence[Selection], shared: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """Return the selected parts as dense tensors, joined to the shared ones where those require gradients."""
-    if not torch.is_grad_enabled() or not any(tensor.requires_grad for tensor in shared):
-        return tuple(selection.copy(tensor.detach()) for selection, tensor in zip(selections, shared, strict=True))
-    if all(tensor.requires_grad for tensor in shared):
-        return Gather.apply(selections, *shared)  # type: ignore[no-any-return,no-untyped-call]
-    result = list(gather(selections, [tensor.detach() for tensor in shared]))
+    """Return the selected parts as tensors without holes, joined to the shared ones where those require gradients."""
     trained = [position for position, tensor in enumerate(shared) if tensor.requires_grad]
+    if not torch.is_grad_enabled() or not trained:
+        return tuple(selection.dense(tensor.detach()) for selection, tensor in zip(selections, shared, strict=True))
+    if len(trained) == len(shared):
+        return Gather.apply(selections, *shared)  # type: ignore[no-any-return,no-untyped-call]
     parts = gather([selections[position] for position in trained], [shared[position] for position in trained])
-    for position, part in zip(trained, parts, strict=True):
-        result[position] = part
-    return tuple(result)
+    joined = dict(zip(trained, parts, strict=True))
+    return tuple(
+        joined[position] if position in joined else selection.dense(tensor)
+        for position, (selection, tensor) in enumerate(zip(selections, shared, strict=True))
+    )
