@@ -1,0 +1,98 @@
+"""The rows of the report's tables: exported members side by side, and the dimensions of the space."""
+
+from dataclasses import dataclass
+
+from supple.report.summary import ExportedMember, RunSummary
+from supple.report.wording import count, file_size, milliseconds, percent, significant
+from supple.space import Space
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure, what belongs to it in small print, and whether the reader should beware of it."""
+
+    value: str
+    detail: str = ""
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class MemberRow:
+    """One property of all exported members."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    detail: str = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class DimensionRow:
+    """One dimension and its value in each exported member."""
+
+    name: str
+    kind: str
+    values: str
+    chosen: tuple[str, ...]
+
+
+def member_rows(summary: RunSummary) -> list[MemberRow]:
+    """Return the properties of the exported members, one row each."""
+    members = summary.members
+    return [
+        MemberRow(
+            "Test accuracy", tuple(Cell(percent(m.test_accuracy_runtime)) for m in members), "in the runtime", True
+        ),
+        MemberRow(
+            "Latency",
+            tuple(
+                Cell(
+                    milliseconds(m.latency_median_ms),
+                    f"{significant(m.latency_low_ms)} to {significant(m.latency_high_ms)}",
+                )
+                for m in members
+            ),
+            f"median; {summary.latency_spread}",
+            True,
+        ),
+        MemberRow("Validation accuracy", tuple(Cell(percent(m.validation_accuracy)) for m in members)),
+        MemberRow("Parameters", tuple(Cell(count(m.parameters)) for m in members)),
+        MemberRow("MACs", tuple(Cell(count(m.macs)) for m in members)),
+        MemberRow("File", tuple(Cell(file_size(m.file_bytes), m.file_name) for m in members)),
+        MemberRow("Largest difference from PyTorch", tuple(_parity_cell(m) for m in members), "of any output"),
+        MemberRow(
+            "Same class as PyTorch",
+            tuple(
+                Cell(percent(m.parity.top1_agreement), f"of {m.parity.images} images", m.parity.top1_agreement < 1)
+                for m in members
+            ),
+        ),
+    ]
+
+
+def _parity_cell(member: ExportedMember) -> Cell:
+    parity = member.parity
+    verdict = "within" if parity.agrees else "beyond"
+    return Cell(
+        f"{parity.max_absolute_difference:.1e}",
+        f"{verdict} {parity.tolerance:.1e}; relative {parity.max_relative_difference:.1e}",
+        not parity.agrees,
+    )
+
+
+def dimension_rows(summary: RunSummary) -> list[DimensionRow]:
+    """Return the dimensions; a dash stands where a member drops the block that a dimension belongs to."""
+    space = Space(summary.space.dimensions)
+    return [
+        DimensionRow(
+            dimension.name,
+            dimension.kind.value,
+            ", ".join(str(value) for value in dimension.values),
+            tuple(_chosen(space, dimension.name, member.config) for member in summary.members),
+        )
+        for dimension in space.dimensions
+    ]
+
+
+def _chosen(space: Space, name: str, config: dict[str, int]) -> str:
+    return str(config[name]) if space.is_active(name, config) else "–"  # noqa: RUF001 - a dash, not a minus
