@@ -1,0 +1,1 @@
+"""A whole run from one config file: its directory, its progress, its resumption."""
