@@ -96,6 +96,8 @@ def _decode(paths: list[Path], folder: Path, image_size: int | None) -> Tensor:
 
 
 def _decode_one(path: Path, image_size: int | None) -> Tensor:
+    if not path.is_file():  # A pipe would never end; a link may lead nowhere.
+        raise SuppleError(f'Cannot read the image "{path}": it is no file, or a broken link; mend or remove it')
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

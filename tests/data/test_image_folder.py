@@ -1,6 +1,7 @@
 """Image folders: classes, splits, colours and sizes as found, and every mistake in one clear line."""
 
 import io
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,16 @@ def another_format(folder: Path) -> None:
     GRAY.save(folder / "cat" / "1.png", format="TIFF")
 
 
+def broken_link(folder: Path) -> None:
+    two_classes(folder)
+    (folder / "cat" / "3.png").symlink_to("nowhere.png")
+
+
+def pipe(folder: Path) -> None:
+    two_classes(folder)
+    os.mkfifo(folder / "cat" / "3.png")
+
+
 def mixed_sizes(folder: Path) -> None:
     two_classes(folder)
     put(folder / "dog" / "2.png", Image.new("L", (7, 5)))
@@ -173,6 +184,8 @@ def unknown_class(folder: Path) -> None:
         (empty_class, 'The data folder ".*owl" is empty'),
         (unreadable, 'Cannot read the image ".*cat/1.png": it is no PNG or JPEG image; mend or remove it'),
         (truncated, 'Cannot read the image ".*cat/1.png": .*truncated'),
+        (broken_link, 'Cannot read the image ".*cat/3.png": it is no file, or a broken link'),
+        (pipe, 'Cannot read the image ".*cat/3.png": it is no file'),
         (another_format, 'Cannot read the image ".*cat/1.png": it is no PNG or JPEG image'),
         (
             mixed_sizes,
