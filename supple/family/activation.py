@@ -172,9 +172,7 @@ def attribute_changes(
         yield holder, name, tuple(sizes)
 
 
-def remaining_children(
-    model: nn.Module, dropped: tuple[str, ...]
-) -> Iterator[tuple[nn.Module, dict[str, nn.Module]]]:
+def remaining_children(model: nn.Module, dropped: tuple[str, ...]) -> Iterator[tuple[nn.Module, dict[str, nn.Module]]]:
     """Yield the containers that lose blocks, with the children that stay; their names stay too."""
     by_container: dict[str, set[str]] = {}
     for path in dropped:

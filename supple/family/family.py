@@ -111,6 +111,11 @@ class Family(nn.Module):
         with torch.no_grad(), self.activate(config) as member:
             self._statistics[config] = recomputed_statistics(member, inputs)
 
+    @property
+    def statistics(self) -> dict[Config, dict[str, torch.Tensor]]:
+        """The batch-norm statistics of the members that have been calibrated, by state-dict key."""
+        return self._statistics
+
     def forget_calibrations(self) -> None:
         """Forget all recomputed statistics: after the shared weights have changed they are wrong."""
         self._statistics.clear()

@@ -7,17 +7,20 @@ from torch import nn
 
 from supple.errors import SuppleError, nearest
 from supple.family.family import Family
-from supple.storage import load_tensors, save_tensors, seal, verify, write_atomically
+from supple.space import Config
+from supple.storage import load_tensors, read_json, save_tensors, seal, verify, write_atomically, write_json
 from supple.trace import Structure
 
 ARTIFACT_KIND = "family"
 STRUCTURE_FILE = "structure.json"
+CALIBRATED_FILE = "calibrated.json"
+STATISTICS_FILE = "statistics.safetensors"
 WEIGHTS_FILE = "weights.safetensors"
 MAX_STRUCTURE_BYTES = 64 * 1024 * 1024
 
 
 def save(family: Family, folder: Path | str) -> None:
-    """Write the family's structure and shared weights to a folder, and seal it with SHA-256 sums.
+    """Write the family's structure, shared weights and calibrations to a folder, and seal it with SHA-256 sums.
 
     The model's code is not saved: `load` takes the model. Raises `SuppleError` where writing fails.
     """
@@ -28,6 +31,16 @@ def save(family: Family, folder: Path | str) -> None:
         raise SuppleError(f'The folder "{target}" cannot be made: {error.strerror}.') from None
     write_atomically(target / STRUCTURE_FILE, family.structure.to_json())
     save_tensors(target / WEIGHTS_FILE, {key: tensor.detach() for key, tensor in _distinct(family.model).items()})
+    # Statistics stand under "<number of the config>.<state-dict key>".
+    write_json(target / CALIBRATED_FILE, [config.to_json() for config in family.statistics])
+    save_tensors(
+        target / STATISTICS_FILE,
+        {
+            f"{number}.{key}": tensor
+            for number, statistics in enumerate(family.statistics.values())
+            for key, tensor in statistics.items()
+        },
+    )
     seal(target, ARTIFACT_KIND, {"model": f"{type(family.model).__module__}.{type(family.model).__qualname__}"})
 
 
@@ -61,7 +74,12 @@ def load(folder: Path | str, model: nn.Module) -> Family:
     for key, axes in structure.axes.items():
         if shapes.get(key) != tuple(axis.full for axis in axes):
             raise SuppleError(f'The structure in "{folder}" does not fit tensor "{key}" of the model.')
-    return Family(model, structure)
+    family = Family(model, structure)
+    configs = [Config.from_json(text) for text in read_json(manifest.path(CALIBRATED_FILE))]
+    for name, tensor in load_tensors(manifest.path(STATISTICS_FILE)).items():
+        number, _, key = name.partition(".")
+        family.statistics.setdefault(family.space.check(configs[int(number)]), {})[key] = tensor
+    return family
 
 
 def _distinct(model: nn.Module) -> dict[str, torch.Tensor]:

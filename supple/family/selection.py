@@ -11,8 +11,8 @@ from supple.trace import Axis
 class Selection(NamedTuple):
     """The part of one tensor that a member holds.
 
-    Where the kept indices of every axis are a prefix, `gaps` is empty and the part is one strided view; otherwise `gaps`
-    holds (axis, indices) for the axes whose kept indices are no prefix, and the others are cut after that.
+    Where the kept indices of every axis are a prefix, `gaps` is empty and the part is one strided view; otherwise
+    `gaps` holds (axis, indices) for the axes whose kept indices are no prefix, and the others are cut after that.
     """
 
     shape: tuple[int, ...]

@@ -44,11 +44,14 @@ class InvertedResidual(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map x: (batch, in_channels, height, width) to (batch, out_channels, height / stride, width / stride)."""
         y = self.project(self.gate(self.depthwise(self.expand(x))))
-        return x + y if self.has_shortcut else y
+        return x.add(y) if self.has_shortcut else y
 
 
 class MobileNet(nn.Module):
-    """A stem with stride 2, stages of inverted residuals, a head. A stage is (channels, blocks, kernel size, stride)."""
+    """A stem with stride 2, stages of inverted residuals, a head.
+
+    A stage is (channels, blocks, kernel size, stride).
+    """
 
     def __init__(
         self,

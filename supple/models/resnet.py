@@ -33,7 +33,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A stem with stride 2, stages of basic blocks (the first block of each later stage halves the resolution), a head."""
+    """A stem with stride 2, stages of basic blocks, a head; each later stage halves the resolution."""
 
     def __init__(
         self,

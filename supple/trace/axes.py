@@ -22,7 +22,10 @@ CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, INPUT, OUT
 
 @dataclass(eq=False)
 class Atom:
-    """A range of indices. `fixed` says why it cannot shrink; `refined` holds the expression that it turned out to be."""
+    """A range of indices.
+
+    `fixed` says why it cannot shrink; `refined` holds the expression that it turned out to be.
+    """
 
     size: int
     fixed: str | None = None

@@ -1,8 +1,8 @@
 """From labels to dimensions: name every free atom, choose its values, and bind the axes of all tensors to it."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from os.path import commonpath
 
 from supple.space import Condition, Dimension, Kind
 from supple.trace.axes import CONSTANT_BY_NATURE, Atom, Expression, Labels
@@ -88,7 +88,7 @@ def _is_inside_one_block(keys: list[str], runs: tuple[Run, ...]) -> bool:
 def _producer_path(users: list[tuple[str, int]], runs: tuple[Run, ...]) -> str:
     """Name an atom by the modules that produce it: those that hold it along the first axis of a parameter."""
     modules = [key.rpartition(".")[0] for key, axis in users if axis == 0] or [users[0][0].rpartition(".")[0]]
-    common = ".".join(os.path.commonprefix([module.split(".") for module in modules]))
+    common = ".".join(commonpath([module.split(".") for module in modules]))
     stages = [run.stage for run in runs if run.container == common]
     if common and len(stages) < 2:
         return common

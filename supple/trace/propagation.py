@@ -114,6 +114,3 @@ class Propagation:
             for axes in self._outputs.get(argument, []):
                 for expression in axes:
                     self.fix(expression, reason)
-
-
-

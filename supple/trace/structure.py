@@ -136,9 +136,7 @@ class Structure:
         return Structure(
             Space(kept),
             {name: tuple(freeze(axis) for axis in axes) for name, axes in self.axes.items()},
-            tuple(
-                Attribute(entry.module, entry.name, freeze(entry.axis), entry.position) for entry in self.attributes
-            ),
+            tuple(Attribute(entry.module, entry.name, freeze(entry.axis), entry.position) for entry in self.attributes),
             tuple(block for block in self.blocks if block.dimension != dimension),
             (*self.frozen, Frozen(dimension, reason)),
         )

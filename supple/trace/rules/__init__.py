@@ -36,7 +36,10 @@ def rule_for(target: Any) -> Rule | None:
             return _BY_NAME[candidate]
     if isinstance(target, torch._ops.OpOverload):
         functional = getattr(getattr(torch.ops, target.namespace), name.removesuffix("_"), None)
-        overloads = [target, *(getattr(functional, overload) for overload in (functional.overloads() if functional else []))]
+        overloads = [
+            target,
+            *(getattr(functional, overload) for overload in (functional.overloads() if functional else [])),
+        ]
         if any(torch.Tag.pointwise in overload.tags for overload in overloads):
             return pointwise.pointwise
     return None

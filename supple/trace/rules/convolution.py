@@ -47,7 +47,7 @@ def _match_channels(
 
 
 def _as_product(expression: Expression, propagation: "Propagation") -> Product:
-    """Return one product with the expression's size: the expression itself where it is one, else an atom equal to it."""
+    """Return the expression itself where it is one product, else an atom that is equal to it."""
     if len(expression) == 1:
         return expression[0]
     whole = propagation.fresh(expression_size(expression))

@@ -29,9 +29,20 @@ def like_first_operand(propagation: "Propagation", node: fx.Node) -> "list[Axes]
 
 
 # Pointwise operators that PyTorch does not tag as such.
-UNTAGGED = ("celu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_sigmoid", "mish", "relu6", "selu", "softplus")
+UNTAGGED = (
+    "celu",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_sigmoid",
+    "mish",
+    "relu6",
+    "selu",
+    "softplus",
+)
 
-RULES = {name: pointwise for name in UNTAGGED} | {
+RULES = dict.fromkeys(UNTAGGED, pointwise) | {
     "dropout": like_first_operand,
     "feature_dropout": like_first_operand,
     "alpha_dropout": like_first_operand,

@@ -19,4 +19,4 @@ def reduce(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     return [tuple(label for axis, label in enumerate(x) if axis not in reduced)]
 
 
-RULES = {name: reduce for name in ("mean", "sum", "amax", "amin", "var", "std", "logsumexp")}
+RULES = dict.fromkeys(("mean", "sum", "amax", "amin", "var", "std", "logsumexp"), reduce)

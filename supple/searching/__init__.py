@@ -1,0 +1,22 @@
+"""Searching: which members are best on a target."""
+
+from supple.searching.config import SearchConfig
+from supple.searching.evaluation import Evaluation
+from supple.searching.nsga2 import Nsga2
+from supple.searching.random_members import RandomMembers
+from supple.searching.search import SearchResult, choose_members, search
+from supple.searching.searcher import Searcher
+
+SEARCHERS: tuple[type[Searcher], ...] = (Nsga2, RandomMembers)
+
+__all__ = [
+    "SEARCHERS",
+    "Evaluation",
+    "Nsga2",
+    "RandomMembers",
+    "SearchConfig",
+    "SearchResult",
+    "Searcher",
+    "choose_members",
+    "search",
+]

@@ -1,0 +1,104 @@
+"""Studies: an SQLite database of all trials, in which no finished trial is lost."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from supple.errors import SuppleError
+from supple.searching.evaluation import Evaluation
+from supple.space import Space
+
+EVALUATION = "evaluation"
+SPACE = "space"
+SETTINGS = "settings"
+
+
+def open_storage(path: Path | None) -> optuna.storages.BaseStorage:
+    """Open the database at `path`, or one in memory where it is None.
+
+    The database writes ahead and flushes every transaction to the disk. Raises `SuppleError` where the file is no such
+    database or cannot be written.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if path is None:
+        return optuna.storages.InMemoryStorage()
+    with _storage_errors(path):
+        storage = optuna.storages.RDBStorage(
+            f"sqlite:///{path.absolute()}", engine_kwargs={"connect_args": {"timeout": 60}}
+        )
+        event.listen(storage.engine, "connect", _make_durable)
+        # Connections opened before the listener was there have other settings.
+        storage.engine.dispose()
+        return storage
+
+
+@contextmanager
+def _storage_errors(path: Path | None) -> Iterator[None]:
+    """Turn the errors of a damaged, locked or full database into one line."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
+        cause = error.__cause__ or error
+        line = str(getattr(cause, "orig", cause)).splitlines()[0]
+        raise SuppleError(f'The study "{path}" cannot be used: {line}.') from error
+
+
+def _make_durable(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+class Study:
+    """One search's trials: proposals and evaluations, each told in one go, and read back after a restart."""
+
+    def __init__(self, storage: optuna.storages.BaseStorage, path: Path | None, name: str, space: Space, settings: str):
+        self._path = path
+        with _storage_errors(path):
+            self.optuna = optuna.create_study(
+                study_name=name,
+                storage=storage,
+                directions=[StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE],
+                load_if_exists=True,
+            )
+            self._claim(SPACE, space.digest, "another space")
+            self._claim(SETTINGS, settings, "other settings")
+            self._settle_interrupted()
+
+    def _settle_interrupted(self) -> None:
+        """Finish the trials of a process that died: those already evaluated count, the others never happened."""
+        for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if EVALUATION in trial.user_attrs:
+                self.optuna.tell(trial.number, Evaluation.from_json(trial.user_attrs[EVALUATION]).point)
+            else:
+                self.optuna.tell(trial.number, state=TrialState.FAIL)
+        for _ in self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            self.optuna.tell(self.optuna.ask(), state=TrialState.FAIL)
+
+    def _claim(self, key: str, value: str, what: str) -> None:
+        held = self.optuna.user_attrs.get(key)
+        if held is None:
+            self.optuna.set_user_attr(key, value)
+        elif held != value:
+            raise SuppleError(
+                f'The study "{self._path}" was made with {what} ({held}, not {value}): use another file or folder.'
+            )
+
+    def tell(self, trial: optuna.Trial, evaluation: Evaluation) -> None:
+        """Record a finished evaluation."""
+        with _storage_errors(self._path):
+            trial.set_user_attr(EVALUATION, evaluation.to_json())
+            self.optuna.tell(trial, evaluation.point)
+
+    def evaluations(self) -> list[Evaluation]:
+        """Return the evaluations of all finished trials in their order, repeats included."""
+        with _storage_errors(self._path):
+            trials = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return [Evaluation.from_json(trial.user_attrs[EVALUATION]) for trial in trials]
