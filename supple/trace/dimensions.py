@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from os.path import commonpath
+from itertools import takewhile
 
 from supple.space import Condition, Dimension, Kind
 from supple.trace.axes import CONSTANT_BY_NATURE, Atom, Expression, Labels
@@ -88,13 +88,18 @@ def _is_inside_one_block(keys: list[str], runs: tuple[Run, ...]) -> bool:
 def _producer_path(users: list[tuple[str, int]], runs: tuple[Run, ...]) -> str:
     """Name an atom by the modules that produce it: those that hold it along the first axis of a parameter."""
     modules = [key.rpartition(".")[0] for key, axis in users if axis == 0] or [users[0][0].rpartition(".")[0]]
-    common = ".".join(commonpath([module.split(".") for module in modules]))
+    common = _common_path(modules)
     stages = [run.stage for run in runs if run.container == common]
     if common and len(stages) < 2:
         return common
     # The common ancestor holds several stages, or is the whole model: the first producer says more.
     around = (path for stage in stages for path in stage if modules[0].startswith(path + "."))
     return next(around, modules[0])
+
+
+def _common_path(paths: list[str]) -> str:
+    shared = zip(*(path.split(".") for path in paths), strict=False)
+    return ".".join(parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, shared))
 
 
 def _condition(
