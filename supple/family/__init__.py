@@ -3,6 +3,5 @@
 from supple.family.conversion import convert
 from supple.family.family import Family
 from supple.family.saving import load, save
-from supple.family.summary import summary
 
-__all__ = ["Family", "convert", "load", "save", "summary"]
+__all__ = ["Family", "convert", "load", "save"]

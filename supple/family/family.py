@@ -11,6 +11,7 @@ from torch import nn
 from supple.family.activation import Activator, buffer_places, make_permanent, parameter_places
 from supple.family.calibration import recomputed_statistics
 from supple.family.selection import Cut, gather
+from supple.family.summary import summary
 from supple.space import Config, Space
 from supple.trace import Structure
 
@@ -125,6 +126,10 @@ class Family(nn.Module):
         if mode:
             self.forget_calibrations()
         return super().train(mode)
+
+    def summary(self) -> str:
+        """Return a table of the dimensions, the number of members, the range of sizes, and what is frozen and why."""
+        return summary(self)
 
     def count_parameters(self, config: Config) -> int:
         """Return the number of parameters of a member; a tensor that modules share counts once."""

@@ -1,9 +1,12 @@
 """What a person wants to know of a family at a glance."""
 
-from supple.family.family import Family
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from supple.family.family import Family
 
 
-def summary(family: Family) -> str:
+def summary(family: "Family") -> str:
     """Return a table of the dimensions, the number of members, the range of parameters, and what is frozen and why."""
     space = family.space
     rows = [(entry.name, entry.kind.value, _values(entry.values)) for entry in space.dimensions]
