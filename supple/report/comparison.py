@@ -25,12 +25,8 @@ def mark_front(evaluated: Iterable[Evaluated]) -> tuple[Evaluated, ...]:
 
 
 def front_of(evaluated: Iterable[Evaluated]) -> list[Evaluated]:
-    """Return the members that are marked as on the front, the fastest first, each config once."""
-    once: dict[tuple[tuple[str, int], ...], Evaluated] = {}
-    for member in sorted(evaluated, key=lambda member: member.latency_ms):
-        if member.on_front:
-            once.setdefault(tuple(sorted(member.config.items())), member)
-    return list(once.values())
+    """Return the members that are marked as on the front, the fastest first."""
+    return sorted((member for member in evaluated if member.on_front), key=lambda member: member.latency_ms)
 
 
 def hypervolume_curves(search: Sequence[Evaluated], baseline: Sequence[Evaluated]) -> HypervolumeCurves:

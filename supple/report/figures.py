@@ -31,7 +31,7 @@ def front_figure(summary: RunSummary) -> Figure:
         _front_line("front of the search", search_front, "search", dash="solid", markers=True),
         _exported(summary.members),
     ]
-    layout = _layout(f"latency in ms, {_escaped(summary.target)}", "validation accuracy in %")
+    layout = _layout("latency in ms", "validation accuracy in %")
     layout["hovermode"] = "closest"
     return {"data": [trace for trace in traces if trace["x"]], "layout": layout}
 
@@ -109,6 +109,8 @@ def _front_line(name: str, front: Sequence[Evaluated], colour: str, dash: str, m
 
 
 def _exported(members: Sequence[ExportedMember]) -> Figure:
+    # The slowest stands near the right edge, where its name would be cut off.
+    slowest = max(members, key=lambda member: member.latency_median_ms, default=None) if len(members) > 1 else None
     return {
         "type": "scatter",
         "mode": "markers+text",
@@ -116,7 +118,7 @@ def _exported(members: Sequence[ExportedMember]) -> Figure:
         "x": [member.latency_median_ms for member in members],
         "y": [100 * member.validation_accuracy for member in members],
         "text": [f"<b>{_escaped(member.name)}</b>" for member in members],
-        "textposition": "bottom right",
+        "textposition": ["bottom left" if member is slowest else "bottom right" for member in members],
         "textfont": {"color": "var(--exported)", "size": 14},
         "marker": {
             "color": "var(--exported)",

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -70,6 +71,7 @@ def _environment() -> Environment:
         "milliseconds": lambda value: _unbroken(milliseconds(value)),
         "moment": moment,
         "percent": lambda value: _unbroken(percent(value)),
+        "unbroken": _unbroken,
     }
     return environment
 
@@ -102,9 +104,9 @@ def _fact(value: Fact) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _unbroken(figure: str) -> str:
-    """Keep a number and its unit on one line."""
-    return figure.replace(" ", "\N{NO-BREAK SPACE}")
+def _unbroken(text: str) -> str:
+    """Keep numbers on one line with what follows them, which may be a unit."""
+    return re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", text)
 
 
 def _read(name: str) -> str:
