@@ -6,7 +6,7 @@ from torch import nn
 from supple.space import Space
 from supple.trace.attributes import module_attributes
 from supple.trace.blocks import find_runs
-from supple.trace.capture import capture, module_path
+from supple.trace.capture import capture, first_keys
 from supple.trace.dimensions import find_dimensions
 from supple.trace.propagation import Propagation
 from supple.trace.structure import Attribute, Axis, Block, Factor, Frozen, Structure
@@ -24,21 +24,12 @@ def trace(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Structu
     propagation = Propagation(captured)
     runs = find_runs(model, captured.graph, propagation)
     found = find_dimensions(propagation.labels, propagation.tensors, runs)
-    state = model.state_dict(keep_vars=True)
+    shared = first_keys(model)
     axes = {
-        key: tuple(
-            found.axis(propagation.tensors[key][position], propagation.labels)
-            if key in propagation.tensors
-            else Axis(((Factor(size),),))
-            for position, size in enumerate(tensor.shape)
-        )
-        for key, tensor in state.items()
+        key: tuple(found.axis(label, propagation.labels) for label in propagation.tensors[shared[key]])
+        for key in shared
     }
-    groups = {
-        module_path(node): found.axis(expression, propagation.labels)
-        for node, name, expression in propagation.module_attributes
-        if name == "groups"
-    }
-    attributes = tuple(module_attributes(model, axes, groups))
+    labelled = {place: found.axis(label, propagation.labels) for place, label in propagation.module_attributes.items()}
+    attributes = tuple(module_attributes(model, axes, labelled))
     frozen = (*propagation.frozen.values(), *found.frozen)
     return Structure(Space(found.dimensions), axes, attributes, found.blocks, frozen)

@@ -8,15 +8,18 @@ from collections.abc import Iterator, Mapping
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd
 
 from supple.trace.structure import Attribute, Axis
 
 
 def module_attributes(
-    model: nn.Module, axes: Mapping[str, tuple[Axis, ...]], groups: Mapping[str, Axis]
+    model: nn.Module, axes: Mapping[str, tuple[Axis, ...]], labelled: Mapping[tuple[str, str], Axis]
 ) -> Iterator[Attribute]:
-    """Yield the attributes of all modules of the tree; `groups` holds the elastic group counts by module path."""
+    """Yield the attributes of all modules of the tree.
+
+    `labelled` holds, by module path and name, those that follow an axis of an activation: the groups of depthwise
+    convolutions.
+    """
     for path, module in model.named_modules():
 
         def axis(tensor: str, position: int, path: str = path) -> Axis | None:
@@ -24,15 +27,15 @@ def module_attributes(
             return axes[key][position] if key in axes else None
 
         found: list[tuple[str, Axis | None]] = []
-        if isinstance(module, _ConvNd):
-            depthwise = groups.get(path)
-            found = [("out_channels", axis("weight", 0))]
-            found += [("groups", depthwise), ("in_channels", depthwise)] if depthwise else []
-            found += [("in_channels", axis("weight", 1))] if module.groups == 1 else []
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            depthwise = labelled.get((path, "groups"))
+            of_one_group = axis("weight", 1)
+            in_channels = depthwise or (of_one_group and Axis(of_one_group.segments * module.groups))
+            found = [("out_channels", axis("weight", 0)), ("in_channels", in_channels), ("groups", depthwise)]
         elif isinstance(module, nn.Linear):
             found = [("out_features", axis("weight", 0)), ("in_features", axis("weight", 1))]
         elif isinstance(module, _NormBase):
-            found = [("num_features", axis("weight", 0) or axis("running_mean", 0))]
+            found = [("num_features", labelled.get((path, "num_features")))]
         elif isinstance(module, nn.Embedding):
             found = [("num_embeddings", axis("weight", 0)), ("embedding_dim", axis("weight", 1))]
         for name, bound in found:

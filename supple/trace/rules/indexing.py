@@ -1,8 +1,10 @@
-"""Operators that pick parts of their input, and the picking of one output of several."""
+"""Operators that pick entries by index, and the picking of one output of several."""
 
 from typing import TYPE_CHECKING
 
 from torch import fx
+
+from supple.trace.axes import LOOKED_UP
 
 if TYPE_CHECKING:
     from supple.trace.propagation import Axes, Propagation
@@ -14,4 +16,11 @@ def getitem(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     return [propagation.axes(source, int(index))]  # type: ignore[arg-type]
 
 
-RULES = {"getitem": getitem}
+def embedding(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a table look-up; weight: (entries, features), indices: any shape."""
+    entries, features = propagation.axes(propagation.argument(node, "weight"))
+    propagation.fix(entries, LOOKED_UP)
+    return [(*propagation.axes(propagation.argument(node, "indices")), features)]
+
+
+RULES = {"embedding": embedding}
