@@ -51,7 +51,6 @@ def time_interleaved(
     rng = random.Random(seed)
     rounds_ms: dict[str, list[float]] = {task: [] for task in tasks}
     was_collecting = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         for round_number in range(-warm_up_rounds, rounds):
