@@ -12,7 +12,7 @@ from supple.report import ExportedMember
 from supple.report import Parity as ReportedParity
 from supple.runs.config import RunConfig
 from supple.runs.directory import RunDirectory
-from supple.runtime import OnnxSession, Parity, check_export, evaluate_accuracy, export, parse_target
+from supple.runtime import OnnxSession, Parity, evaluate_accuracy, export, parse_target
 from supple.searching import SearchResult, choose_members
 from supple.storage import write_atomically
 from supple.training import calibration_inputs
@@ -46,8 +46,7 @@ def export_members(
     for name, entry in chosen.items():
         member = family.extract(entry.config).eval()
         files[name] = directory.members / f"{name}.onnx"
-        export(member, splits.example_inputs, files[name])
-        parities[name] = check_export(member, OnnxSession(files[name], target.threads), real_inputs)
+        parities[name] = export(member, splits.example_inputs, files[name], check_inputs=real_inputs)
         write_atomically(files[name].with_suffix(".json"), entry.config.to_json())
         progress.advance(1, exported=name)
     latencies = measure(files, config.search.target, Effort(max_seconds=config.export.latency_seconds))
