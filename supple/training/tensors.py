@@ -21,7 +21,7 @@ def tensors_of(model: nn.Module) -> dict[str, Tensor]:
 def load_tensors_into(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy what `tensors_of` returned into a model. Raises `SuppleError` where it is of another model."""
     own = tensors_of(model)
-    for name in own.keys() | tensors.keys():
+    for name in {**own, **tensors}:
         shapes = [str(tuple(side[name].shape)) if name in side else "missing" for side in (tensors, own)]
         if shapes[0] != shapes[1]:
             raise SuppleError(

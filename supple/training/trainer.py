@@ -119,7 +119,8 @@ class _Training:
         batches = batches_of_epoch(self._train_data, self._config.seed, self._position.epoch)
         for _ in range(self._position.batch):
             next(batches, None)
-        set_random_states(self._random_states, self._device)
+        if self._position.batch > 0:  # at the beginning of an epoch its own seed holds
+            set_random_states(self._random_states, self._device)
         self._random_states = {}
         yield from islice(batches, len(self._train_data) - self._position.batch)
 
@@ -214,7 +215,7 @@ class _Training:
     def _check_same_run(self, state: Mapping[str, Any]) -> None:
         advice = "Use another folder, or the earlier setting."
         decisive = self._config.decisive()
-        for name in decisive.keys() | state["config"].keys():
+        for name in {**decisive, **state["config"]}:
             before, now = state["config"].get(name), decisive.get(name)
             if before != now:
                 raise SuppleError(
