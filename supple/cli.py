@@ -64,7 +64,7 @@ def demo(
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file that names the model, the data and the settings.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file: the model, the data, the settings.")],
     out: Out = None,
     resume: Resume = False,
     overrides: Overrides = None,

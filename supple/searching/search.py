@@ -1,6 +1,7 @@
 """Search a family for the members that are best on a target, next to as many random members."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from supple.searching.nsga2 import Nsga2
 from supple.searching.pareto import pareto_front
 from supple.searching.random_members import RandomMembers
 from supple.searching.searcher import Searcher
-from supple.searching.study import Study, open_storage
+from supple.searching.study import Study, close_storage, open_storage
 from supple.space import Config, Space
 from supple.training import accuracy, calibration_inputs
 
@@ -54,28 +55,31 @@ def search(
     """
     inputs = calibration_inputs(train_data, config.calibration_images)
     template = OnnxTemplate(family, inputs[0][:EXAMPLES], progress)
-    studies = _open_studies(family, config, study_path)
-    # What an earlier process measured and what this one measures are relative to the same time of the full network.
-    references = (entry.latency.reference_ms for study in studies.values() for entry in study.evaluations())
-    meter = LatencyMeter(template, config.target, config.seconds_per_latency, next(references, None))
+    with _opened_studies(family, config, study_path) as studies:
+        # What an earlier process measured and what this one measures are relative to the same time of the full network.
+        references = (entry.latency.reference_ms for study in studies.values() for entry in study.evaluations())
+        meter = LatencyMeter(template, config.target, config.seconds_per_latency, next(references, None))
 
-    def evaluate(candidate: Config) -> Evaluation:
-        found = accuracy(family, candidate, valid_data, inputs)
-        return Evaluation(
-            candidate,
-            found,
-            meter.measure(candidate),
-            family.count_parameters(candidate),
-            count_macs(family.extract(candidate), template.example_inputs),
-        )
+        def evaluate(candidate: Config) -> Evaluation:
+            return Evaluation(
+                candidate,
+                accuracy(family, candidate, valid_data, inputs),
+                meter.measure(candidate),
+                family.count_parameters(candidate),
+                count_macs(family.extract(candidate), template.example_inputs),
+            )
 
-    return run_search(family.space, evaluate, studies, config, progress)
+        return run_search(family.space, evaluate, studies, config, progress)
 
 
-def _open_studies(family: Family, config: SearchConfig, path: Path | None) -> dict[str, Study]:
+@contextmanager
+def _opened_studies(family: Family, config: SearchConfig, path: Path | None) -> Iterator[dict[str, Study]]:
     storage = open_storage(path)
     settings = config.model_dump_json(exclude={"evaluations"})
-    return {name: Study(storage, path, name, family.space, settings) for name in (SEARCH_STUDY, BASELINE_STUDY)}
+    try:
+        yield {name: Study(storage, path, name, family.space, settings) for name in (SEARCH_STUDY, BASELINE_STUDY)}
+    finally:
+        close_storage(storage, path)
 
 
 def run_search(
@@ -101,8 +105,6 @@ def run_search(
                 found = run.step(evaluate_once)
                 progress.advance(1, accuracy=found.accuracy, latency_ms=found.latency.median_ms)
     progress.finish()
-    for study in studies.values():
-        study.close()
     return SearchResult(*(tuple(run.evaluations[:budget]) for run in runs))
 
 

@@ -40,6 +40,16 @@ def open_storage(path: Path | None) -> optuna.storages.BaseStorage:
         return storage
 
 
+def close_storage(storage: optuna.storages.BaseStorage, path: Path | None) -> None:
+    """Let go of a database, all of it in its one file: what is sealed or copied after this is whole."""
+    if isinstance(storage, optuna.storages.RDBStorage):
+        storage.engine.dispose()
+        with _storage_errors(path), storage.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
+        storage.engine.dispose()
+
+
 @contextmanager
 def _storage_errors(path: Path | None) -> Iterator[None]:
     """Turn the errors of a damaged, locked or full database into one line."""
@@ -61,7 +71,6 @@ class Study:
 
     def __init__(self, storage: optuna.storages.BaseStorage, path: Path | None, name: str, space: Space, settings: str):
         self._path = path
-        self._storage = storage
         with _storage_errors(path):
             self.optuna = optuna.create_study(
                 study_name=name,
@@ -103,11 +112,3 @@ class Study:
         with _storage_errors(self._path):
             trials = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [Evaluation.from_json(trial.user_attrs[EVALUATION]) for trial in trials]
-
-    def close(self) -> None:
-        """Let go of the database, all of it in its one file: what is sealed or copied after this is whole."""
-        if isinstance(self._storage, optuna.storages.RDBStorage):
-            with _storage_errors(self._path), self._storage.engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-                connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
-            self._storage.engine.dispose()

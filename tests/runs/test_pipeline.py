@@ -1,4 +1,4 @@
-"""The whole job on a user's own small project: once through, killed and resumed, and guarded against a second writer."""
+"""The whole job on a user's own small project: once through, killed and resumed, guarded against a second writer."""
 
 import json
 import re
