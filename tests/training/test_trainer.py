@@ -84,6 +84,7 @@ def test_the_surroundings_stay_as_they_were(family, train_data, valid_data, conf
     assert {key: tensor.stride() for key, tensor in family.model.named_parameters()} == strides
     assert not family.training
     assert not family.statistics
+    assert all(parameter.grad is None for parameter in family.parameters())
 
 
 def test_progress_is_told_of_every_step_and_epoch(family, train_data, valid_data, config):
