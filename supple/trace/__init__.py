@@ -17,7 +17,7 @@ __all__ = ["Attribute", "Axis", "Block", "Factor", "Frozen", "Structure", "trace
 def trace(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Structure:
     """Find the structure of a model: its dimensions, and what they do to parameters, attributes and blocks.
 
-    The model is run once on the example inputs, in eval mode; it is not changed. Raises `SuppleError` where it cannot
+    The model is run on the example inputs, in eval mode; it is not changed. Raises `SuppleError` where it cannot
     be captured.
     """
     captured = capture(model, example_inputs)

@@ -53,7 +53,10 @@ def find_dimensions(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]
         values = width_values(atom.size)
         if atom.fixed is not None or len(values) == 1:
             too_small = f"of {atom.size}, no quarter or more is a smaller multiple of {WIDTH_MULTIPLE}"
-            frozen[Frozen(f"{path}.{kind.value}", atom.fixed or too_small)] = None
+            # Without a producer it has no name of its own: that one may be the name of a dimension.
+            is_produced = any(axis == 0 for _, axis in users)
+            what = f"{path}.{kind.value}" if is_produced else f"{users[0][0]}, axis {users[0][1]}"
+            frozen[Frozen(what, atom.fixed or too_small)] = None
             continue
         names[atom] = _unique(f"{path}.{kind.value}", taken)
         dimensions.append(Dimension(names[atom], kind, values, _condition(keys, blocks, depth_names)))

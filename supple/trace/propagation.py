@@ -102,15 +102,17 @@ class Propagation:
 
     def _apply(self, node: fx.Node) -> list[Axes]:
         shapes = output_shapes(node)
+        if not shapes:  # an assertion, or arithmetic on sizes
+            return []
         rule = rule_for(node.target)
         outputs: list[Axes] | None = None
-        if rule is not None:
+        if rule is None:
+            self._note_unknown(node, "no rule for this operator")
+        else:
             try:
                 outputs = rule(self, node)
             except Exception as error:  # a rule must never make a conversion fail: what it cannot read is frozen
                 self._note_unknown(node, f"its rule does not cover this form ({type(error).__name__}: {error})")
-        elif shapes:
-            self._note_unknown(node, "no rule for this operator")
         if outputs is None or [tuple(map(expression_size, axes)) for axes in outputs] != shapes:
             if outputs is not None:
                 self._note_unknown(node, "its rule does not cover this form")
