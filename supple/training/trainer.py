@@ -139,7 +139,7 @@ class _Training:
             self._position = position.after_step(loss, loss_smallest)
         else:
             self._position = position.after_skipped_step()
-            where = f"step {position.step}, batch {position.batch} of epoch {position.epoch}"
+            where = f"step {position.step + 1} (batch {position.batch + 1} of epoch {position.epoch + 1})"
             self._progress.say(f"The update of {where} is skipped: {outcome.broken}.")
             if self._position.skipped_in_row == config.skipped_steps_limit:
                 raise SuppleError(
