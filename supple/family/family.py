@@ -27,6 +27,7 @@ class Family(nn.Module):
     def __init__(self, model: nn.Module, structure: Structure) -> None:
         super().__init__()
         self.model = model
+        self.training = model.training
         self.structure = structure
         self._activator = Activator(model, structure)
         self._statistics: dict[Config, dict[str, torch.Tensor]] = {}
@@ -114,7 +115,6 @@ class Family(nn.Module):
     def __deepcopy__(self, memo: dict[int, Any]) -> "Family":
         """Return a family of copied weights; it keeps the calibrations and the mode."""
         family = Family(copy.deepcopy(self.model, memo), self.structure)
-        family.training = self.training
         family._statistics = copy.deepcopy(self._statistics, memo)
         return family
 

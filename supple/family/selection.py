@@ -98,6 +98,8 @@ class Gather(torch.autograd.Function):
         ctx: Any, anchor: torch.Tensor, selections: Sequence[Selection], shared: Sequence[torch.Tensor]
     ) -> tuple[torch.Tensor, ...]:
         """Return the selected parts; `anchor`, any tensor that requires gradients, only ties them to the graph."""
+        # A parameter that the loss does not reach gets no gradient, rather than one of zeros.
+        ctx.set_materialize_grads(False)
         ctx.selections = selections
         ctx.shared = shared
         return tuple([selection.dense(tensor) for selection, tensor in zip(selections, shared, strict=True)])
