@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -11,11 +10,10 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from supple.family.selection import Cut, gather, prefix_unit
 from supple.space import Config
-from supple.trace import Attribute, Axis, Structure
+from supple.trace import Axis, Structure
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where one tensor hangs in the module tree: `holder` is its module's own dictionary of parameters or buffers.
 
     A tensor that several modules share has several places under several keys.
@@ -55,11 +53,12 @@ def _places(model: nn.Module, kind: str) -> tuple[Place, ...]:
 class Slot(NamedTuple):
     """A tensor that members may fill differently, and all places where it hangs.
 
-    `cut` is the number of its cut, or None where its size never changes; `blocks` are those that hold all its places.
+    `cut` is the number of its cut; 0 is that of the tensors whose size never changes. `blocks` are those that hold all
+    its places.
     """
 
     places: tuple[Place, ...]
-    cut: int | None
+    cut: int
     blocks: frozenset[str]
 
 
@@ -79,7 +78,7 @@ class Activator:
         # Tensors with the same axes, as those of one norm, share a cut.
         numbers: dict[tuple[Axis, ...], int] = {}
         slots = [self._slot(places, numbers) for places in _by_tensor(parameter_places(model))]
-        self._parameters = [slot for slot in slots if slot.cut is not None]
+        self._parameters = [slot for slot in slots if slot.cut > 0]
         self._buffers = [self._slot(places, numbers) for places in _by_tensor(buffer_places(model))]
         self._attributes = sized_attributes(model, structure)
         # While a member is active: what else hangs in its places.
@@ -88,13 +87,13 @@ class Activator:
     def _slot(self, places: tuple[Place, ...], numbers: dict[tuple[Axis, ...], int]) -> Slot:
         axes = self._structure.axes[places[0].key]
         if any(axis.dimensions for axis in axes) and axes not in numbers:
-            numbers[axes] = len(self._cuts)
             self._cuts.append(Cut(axes))
+            numbers[axes] = len(self._cuts)
         around = [
             {block.path for block in self._structure.blocks if place.key.startswith(block.path + ".")}
             for place in places
         ]
-        return Slot(places, numbers.get(axes), frozenset.intersection(*map(frozenset, around)))
+        return Slot(places, numbers.get(axes, 0), frozenset.intersection(*map(frozenset, around)))
 
     @contextmanager
     def activated(
@@ -106,44 +105,49 @@ class Activator:
         `keep_statistics`: they would mix with those of the full network, and its output does not depend on them. A
         member within which another is activated gives way to it, and comes back.
         """
-        enclosing = _hang(self._undo)
+        enclosing = _exchange(self._undo)
         self._undo = []
         try:
             if config != self._largest:
-                self._undo = _hang(self._changes(dict(config), calibrated, keep_statistics))
+                self._undo = _exchange(self._changes(dict(config), calibrated, keep_statistics))
             yield
         finally:
             _hang(self._undo)
-            self._undo = _hang(enclosing)
+            self._undo = _exchange(enclosing)
 
     def _changes(
         self, config: Mapping[str, int], calibrated: Mapping[str, torch.Tensor], keep_statistics: bool
     ) -> Changes:
         dropped = self._structure.dropped_blocks(config)
-        selections = [cut.selection(config) for cut in self._cuts]
-        present = [slot for slot in self._parameters if slot.blocks.isdisjoint(dropped)]
-        parts = gather(
-            [selections[slot.cut] for slot in present if slot.cut is not None],
-            [slot.places[0].tensor for slot in present],
-        )
+        selections = [None, *(cut.selection(config) for cut in self._cuts)]
+        present = [
+            (slot.places, selection)
+            for slot in self._parameters
+            # What the member holds as a whole stays where it is.
+            if (selection := selections[slot.cut]) is not None and slot.blocks.isdisjoint(dropped)
+        ]
+        parts = gather([selection for _, selection in present], [places[0].tensor for places, _ in present])
         changes: Changes = [
-            (place.holder, place.name, part) for slot, part in zip(present, parts, strict=True) for place in slot.places
+            (place.holder, place.name, part)
+            for (places, _), part in zip(present, parts, strict=True)
+            for place in places
         ]
         is_training = self._model.training
         for places, cut, blocks in self._buffers:
-            first = places[0]
+            first, selection = places[0], selections[cut]
             part: torch.Tensor | None
             if not keep_statistics and first.module.training and isinstance(first.module, _NormBase):
                 part = None
             elif first.key in calibrated:
                 part = calibrated[first.key]
-            elif (cut is not None or is_training) and blocks.isdisjoint(dropped):
-                part = first.tensor if cut is None else selections[cut].view(first.tensor)
+            elif (selection is not None or is_training) and blocks.isdisjoint(dropped):
+                part = first.tensor if selection is None else selection.view(first.tensor)
                 # A forward pass may write to buffers while it trains: not into those of the full network.
                 part = part.clone() if is_training else part
             else:
                 continue
-            changes.extend((place.holder, place.name, part) for place in places)
+            for place in places:
+                changes.append((place.holder, place.name, part))
         changes.extend(attribute_changes(self._attributes, config))
         changes.extend(children_changes(self._model, dropped))
         return changes
@@ -157,11 +161,15 @@ def _by_tensor(places: tuple[Place, ...]) -> list[tuple[Place, ...]]:
     return [tuple(together) for together in found.values()]
 
 
-def _hang(changes: Changes) -> Changes:
-    """Make the changes; return those that undo them."""
-    before = [(holder, name, holder[name]) for holder, name, _ in changes]
+def _hang(changes: Changes) -> None:
     for holder, name, value in changes:
         holder[name] = value
+
+
+def _exchange(changes: Changes) -> Changes:
+    """Make the changes; return those that undo them."""
+    before = [(holder, name, holder[name]) for holder, name, _ in changes]
+    _hang(changes)
     return before
 
 
@@ -169,14 +177,22 @@ class SizedAttribute(NamedTuple):
     """An attribute that follows an axis; `unit` is (dimension, factor) where its size is a plain product."""
 
     holder: dict[str, Any]
-    attribute: Attribute
+    name: str
     unit: tuple[str, int] | None
+    axis: Axis
+    position: int | None
 
 
 def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttribute]:
     """Return the attributes of a module tree that follow an axis."""
     return [
-        SizedAttribute(vars(model.get_submodule(entry.module)), entry, prefix_unit(entry.axis))
+        SizedAttribute(
+            vars(model.get_submodule(entry.module)),
+            entry.name,
+            prefix_unit(entry.axis),
+            entry.axis,
+            entry.position,
+        )
         for entry in structure.attributes
     ]
 
@@ -184,13 +200,12 @@ def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttrib
 def attribute_changes(attributes: list[SizedAttribute], config: Mapping[str, int]) -> Iterator[Change]:
     """Yield where each attribute stands and its value in a member."""
     tuples: dict[tuple[int, str], tuple[dict[str, Any], list[int]]] = {}
-    for holder, attribute, unit in attributes:
-        size = attribute.axis.size(config) if unit is None else config[unit[0]] * unit[1]
-        if attribute.position is None:
-            yield holder, attribute.name, size
+    for holder, name, unit, axis, position in attributes:
+        size = axis.size(config) if unit is None else config[unit[0]] * unit[1]
+        if position is None:
+            yield holder, name, size
         else:
-            place = (id(holder), attribute.name)
-            tuples.setdefault(place, (holder, list(holder[attribute.name])))[1][attribute.position] = size
+            tuples.setdefault((id(holder), name), (holder, list(holder[name])))[1][position] = size
     for (_, name), (holder, sizes) in tuples.items():
         yield holder, name, tuple(sizes)
 

@@ -34,11 +34,8 @@ class Selection(NamedTuple):
         # Most biases and norms, at a third of the cost of a copy.
         return part if self.has_whole_rows and tensor.is_contiguous() else part.clone()
 
-    def add(self, whole: torch.Tensor, part: torch.Tensor) -> None:
+    def add_around_gaps(self, whole: torch.Tensor, part: torch.Tensor) -> None:
         """Add a part onto the whole, in place."""
-        if not self.gaps:
-            whole.as_strided(self.shape, whole.stride()).add_(part)
-            return
         kept = [torch.arange(size, device=whole.device) for size in self.shape]
         for axis, indices in self.gaps:
             kept[axis] = indices.to(whole.device)
@@ -47,6 +44,8 @@ class Selection(NamedTuple):
 
 class Cut:
     """Works out the selections of tensors with the same axes; what does not depend on the config is worked out once."""
+
+    __slots__ = ("_full", "_keeps_rows", "_others", "_prefixes")
 
     def __init__(self, axes: Sequence[Axis]) -> None:
         self._full = [axis.full for axis in axes]
@@ -60,19 +59,21 @@ class Cut:
                 self._others.append((position, axis))
         self._keeps_rows = not self._others and all(position == 0 for position, _, _ in self._prefixes)
 
-    def selection(self, config: Mapping[str, int]) -> Selection:
-        """Return what the config keeps of the tensor."""
+    def selection(self, config: Mapping[str, int]) -> Selection | None:
+        """Return what the config keeps of the tensor; None where it keeps all."""
         shape = self._full.copy()
         for position, dimension, unit in self._prefixes:
             shape[position] = config[dimension] * unit
         if not self._others:
-            return Selection(tuple(shape), self._keeps_rows)
+            return None if shape == self._full else Selection(tuple(shape), self._keeps_rows)
         gaps: list[tuple[int, torch.Tensor]] = []
         for position, axis in self._others:
             kept = axis.indices(config)
             shape[position] = axis.size(config)
             if isinstance(kept, list):
                 gaps.append((position, torch.tensor(kept)))
+        if shape == self._full:
+            return None
         return Selection(tuple(shape), False, tuple(gaps))
 
 
@@ -107,12 +108,21 @@ class Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[None, None, None]:
         """Add each part's gradient into the gradient of the shared parameter."""
+        prefixes: list[torch.Tensor] = []
+        added: list[torch.Tensor] = []
         for selection, tensor, gradient in zip(ctx.selections, ctx.shared, gradients, strict=True):
             if gradient is None:
                 continue
-            if tensor.grad is None:
-                tensor.grad = torch.zeros_like(tensor)
-            selection.add(tensor.grad, gradient)
+            whole = tensor.grad
+            if whole is None:
+                whole = tensor.grad = torch.zeros_like(tensor)
+            if selection.gaps:
+                selection.add_around_gaps(whole, gradient)
+            else:
+                prefixes.append(whole.as_strided(selection.shape, whole.stride()))
+                added.append(gradient)
+        if added:
+            torch._foreach_add_(prefixes, added)
         return None, None, None
 
 

@@ -11,13 +11,15 @@ class Config(Mapping[str, int]):
     """One value for each dimension of one space: immutable, hashable, JSON.
 
     Two configs are equal when they name the same space and hold the same values. `space` is the digest of the space
-    that the config belongs to (`Space.digest`); a space refuses the configs of another by that name.
+    that the config belongs to (`Space.digest`); a space refuses the configs of another by that name. A config that its
+    space itself has made `is_proper`; one that was made or read elsewhere may be anything until `Space.check`.
     """
 
-    __slots__ = ("_hash", "_values", "space")
+    __slots__ = ("_hash", "_values", "is_proper", "space")
 
-    def __init__(self, space: str, values: Mapping[str, int]) -> None:
+    def __init__(self, space: str, values: Mapping[str, int], is_proper: bool = False) -> None:
         self.space = space
+        self.is_proper = is_proper
         self._values = dict(values)
         self._hash = hash((space, tuple(sorted(self._values.items()))))
 

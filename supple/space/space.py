@@ -80,7 +80,8 @@ class Space:
                 value = values.get(dimension.name, dimension.largest)
                 # The dimension's own integer: what is equal to it (8.0, True) may become other JSON.
                 active[dimension.name] = self._values[dimension.name][value]
-        return Config(self.digest, {entry.name: active.get(entry.name, entry.largest) for entry in self.dimensions})
+        proper = {entry.name: active.get(entry.name, entry.largest) for entry in self.dimensions}
+        return Config(self.digest, proper, is_proper=True)
 
     def check(self, config: Config) -> Config:
         """Return the config if it belongs to this space; raise `SuppleError`, naming both spaces, if it does not."""
@@ -88,9 +89,8 @@ class Space:
             raise SuppleError(f"A config was expected, not {config!r:.200}: make one with space.config({{...}}).")
         if config.space != self.digest:
             raise SuppleError(f"The config belongs to space {config.space}, not to this one, {self.digest}.")
-        canonical = self.config(config)
-        if canonical != config:
-            raise SuppleError(f"The config sets dimensions of blocks that it drops; its proper form is {canonical}.")
+        if not config.is_proper and (proper := self.config(config)) != config:
+            raise SuppleError(f"The config sets dimensions of blocks that it drops; its proper form is {proper}.")
         return config
 
     def is_active(self, name: str, config: Mapping[str, int]) -> bool:

@@ -45,9 +45,12 @@ def order_of(tensor: torch.Tensor) -> list[int]:
 def test_the_part_is_what_the_indices_say(axes: list[Axis], config: dict[str, int], data: st.DataObject) -> None:
     order = tuple(data.draw(st.permutations(range(len(axes)))))
     tensor = in_order(whole(axes), order)
-    part = Cut(axes).selection(config).dense(tensor)
-    assert torch.equal(part, expected(tensor, axes, config))
-    assert torch.equal(Cut(axes).selection(config).view(tensor), part)
+    selection = Cut(axes).selection(config)
+    if selection is None:
+        assert torch.equal(expected(tensor, axes, config), tensor)
+    else:
+        assert torch.equal(selection.dense(tensor), expected(tensor, axes, config))
+        assert torch.equal(selection.view(tensor), expected(tensor, axes, config))
 
 
 @given(st.lists(st.sampled_from(AXES), min_size=1, max_size=4), CONFIGS, st.data())
@@ -55,31 +58,40 @@ def test_the_part_has_no_holes_and_keeps_the_order_in_memory(
     axes: list[Axis], config: dict[str, int], data: st.DataObject
 ) -> None:
     order = tuple(data.draw(st.permutations(range(len(axes)))))
-    part = Cut(axes).selection(config).dense(in_order(whole(axes), order))
-    assert part.permute(order).is_contiguous()
+    selection = Cut(axes).selection(config)
+    assert selection is None or selection.dense(in_order(whole(axes), order)).permute(order).is_contiguous()
 
 
 @given(st.lists(st.sampled_from(AXES), min_size=1, max_size=4), CONFIGS, st.data())
-def test_adding_a_part_touches_only_its_place(axes: list[Axis], config: dict[str, int], data: st.DataObject) -> None:
+def test_a_gradient_reaches_only_its_place(axes: list[Axis], config: dict[str, int], data: st.DataObject) -> None:
     order = tuple(data.draw(st.permutations(range(len(axes)))))
-    target = in_order(whole(axes), order)
-    before = target.clone()
-    selection = Cut(axes).selection(config)
-    part = torch.rand(selection.shape) + 1
-    selection.add(target, part)
-    assert torch.equal(expected(target, axes, config), expected(before, axes, config) + part)
-    assert int((target != before).sum()) == part.numel()
+    shared = in_order(whole(axes), order).requires_grad_()
+    selection = Cut(axes).selection(config) or Selection(tuple(shared.shape))
+    (part,) = gather([selection], [shared])
+    gradient = torch.rand(selection.shape) + 1
+    part.backward(gradient)
+    assert shared.grad is not None
+    assert torch.equal(expected(shared.grad, axes, config), gradient)
+    assert int((shared.grad != 0).sum()) == gradient.numel()
+
+
+def test_a_tensor_that_is_kept_whole_has_no_selection() -> None:
+    assert Cut([WIDTH, JOINED]).selection(LARGEST) is None
+    assert Cut([WIDTH, FIXED]).selection(LARGEST) is None
 
 
 def test_a_prefix_of_rows_is_a_view() -> None:
     tensor = whole([WIDTH, FIXED])
-    part = Cut([WIDTH, FIXED]).selection({"width": 3}).dense(tensor)
+    selection = Cut([WIDTH, FIXED]).selection({"width": 3})
+    assert selection is not None
+    part = selection.dense(tensor)
     assert part.data_ptr() == tensor.data_ptr()
 
 
 def test_a_part_of_a_part_of_a_larger_storage_is_found() -> None:
     tensor = torch.arange(96.0).reshape(12, 8)[4:]
     selection = Cut([WIDTH, WIDTH]).selection({"width": 3})
+    assert selection is not None
     assert torch.equal(selection.dense(tensor), tensor[:3, :3])
 
 
@@ -93,8 +105,10 @@ def test_only_an_outermost_dimension_makes_a_prefix(axis: Axis, unit: tuple[str,
 
 def test_gathered_parts_pass_their_gradients_to_the_whole() -> None:
     one, other = torch.ones(8, 6, requires_grad=True), torch.ones(8, requires_grad=True)
-    selections = [Cut([WIDTH, FIXED]).selection({"width": 2}), Cut([JOINED]).selection({"left": 1, "right": 2})]
-    left, right = gather(selections, [one, other])
+    rows, gaps = Cut([WIDTH, FIXED]).selection({"width": 2}), Cut([JOINED]).selection({"left": 1, "right": 2})
+    assert rows is not None
+    assert gaps is not None
+    left, right = gather([rows, gaps], [one, other])
     (left.sum() * 3 + right.sum() * 5).backward()
     assert one.grad is not None
     assert torch.equal(one.grad, torch.cat([torch.full((2, 6), 3.0), torch.zeros(6, 6)]))

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from supple.models import mobilenet_small
 from supple.models.resnet import BasicBlock
 from supple.space import Condition, Kind
 from supple.trace import Block, Structure, trace
@@ -165,3 +166,14 @@ def test_depths_of_nested_containers_have_names_of_their_own() -> None:
 def test_what_stands_twice_in_a_container_separates_its_blocks() -> None:
     relu = nn.ReLU()
     assert depths(trace(network(Residual(), relu, Residual(), relu, Residual()), (IMAGE,))) == {}
+
+
+def test_the_stages_of_a_mobilenet_are_found_in_its_one_container() -> None:
+    structure = trace(mobilenet_small(), (torch.randn(2, 3, 16, 16),))
+    assert depths(structure) == {
+        "blocks.0.depth": (1, 2, 3),
+        "blocks.3.depth": (1, 2, 3),
+        "blocks.6.depth": (1, 2, 3, 4),
+    }
+    # The first block of a stage changes the shape, and stays.
+    assert [block.path for block in structure.blocks] == [f"blocks.{number}" for number in (1, 2, 4, 5, 7, 8, 9)]
