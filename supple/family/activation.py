@@ -145,7 +145,8 @@ class SizedAttribute(NamedTuple):
 
     def size(self, config: Mapping[str, int]) -> int:
         """Return the size of the axis in a member."""
-        return self.attribute.axis.size(config) if self.unit is None else config[self.unit[0]] * self.unit[1]
+        size = self.attribute.axis.size(config) if self.unit is None else config[self.unit[0]] * self.unit[1]
+        return size // self.attribute.scale
 
 
 def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttribute]:

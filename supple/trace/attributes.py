@@ -13,10 +13,8 @@ from torch.nn.modules.conv import _ConvNd
 from supple.trace.structure import Attribute, Axis
 
 
-def module_attributes(
-    model: nn.Module, axes: Mapping[str, tuple[Axis, ...]], groups: Mapping[str, Axis]
-) -> Iterator[Attribute]:
-    """Yield the attributes of all modules of the tree; `groups` holds the elastic group counts by module path."""
+def module_attributes(model: nn.Module, axes: Mapping[str, tuple[Axis, ...]]) -> Iterator[Attribute]:
+    """Yield the attributes of all modules of the tree that repeat the size of a parameter's axis."""
     for path, module in model.named_modules():
 
         def axis(tensor: str, position: int, path: str = path) -> Axis | None:
@@ -25,10 +23,9 @@ def module_attributes(
 
         found: list[tuple[str, Axis | None]] = []
         if isinstance(module, _ConvNd):
-            depthwise = groups.get(path)
-            found = [("out_channels", axis("weight", 0))]
-            found += [("groups", depthwise), ("in_channels", depthwise)] if depthwise else []
-            found += [("in_channels", axis("weight", 1))] if module.groups == 1 else []
+            channels = ("in_channels", "out_channels") if module.transposed else ("out_channels", "in_channels")
+            found = [(channels[0], axis("weight", 0))]
+            found += [(channels[1], axis("weight", 1))] if module.groups == 1 else []
         elif isinstance(module, nn.Linear):
             found = [("out_features", axis("weight", 0)), ("in_features", axis("weight", 1))]
         elif isinstance(module, _NormBase):

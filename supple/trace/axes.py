@@ -13,10 +13,12 @@ KERNEL = "the size of a kernel"
 POSITION = "a position in space"
 MULTIPLIER = "a channel multiplier"
 GROUPS = "a number of groups"
+REPEATS = "a number of repeats"
+HEAD_SIZE = "the size of a head"
 INPUT = "it is an input of the model"
 OUTPUT = "it is an output of the model"
 
-CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, INPUT, OUTPUT})
+CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, HEAD_SIZE, INPUT, OUTPUT})
 """Reasons that need no mention in a summary: nobody expects these axes to shrink."""
 
 
@@ -49,6 +51,9 @@ def expression_size(expression: Expression) -> int:
 
 class Labels:
     """Makes, resolves, unifies and fixes the labels of one graph's axes."""
+
+    def __init__(self) -> None:
+        self._collapsed: dict[Expression, Atom] = {}
 
     def fresh(self, size: int, fixed: str | None = None) -> Expression:
         """Return a new label of one atom."""
@@ -154,9 +159,13 @@ class Labels:
             outer = self._resolve_atom(atom)
             if len(result) == 1:
                 result = tuple((*head, *result[0]) for head in outer)
-            elif outer != ((),):
-                self.fix(outer, "a concatenation repeats along it")
+            elif outer != ((),) and self.is_fixed(outer):
                 result = result * expression_size(outer)
+            elif outer != ((),):
+                # heads x (keys + values): each index of the outer range carries the whole concatenation along.
+                self.fix(result, "it is repeated along another axis")
+                inner = self._collapsed.setdefault(result, Atom(expression_size(result), "a repeated concatenation"))
+                result = tuple((*head, inner) for head in outer)
         return result
 
     def _resolve_atom(self, atom: Atom) -> Expression:

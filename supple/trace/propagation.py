@@ -23,6 +23,7 @@ class Propagation:
         self.labels = Labels()
         self.tensors: dict[str, Axes] = {}
         self.module_attributes: list[tuple[fx.Node, str, Expression]] = []
+        self.heads: list[Expression] = []
         self.frozen: dict[str, Frozen] = {}
         self._parameters: set[fx.Node] = set()
         self._outputs: dict[fx.Node, list[Axes]] = {}
@@ -71,6 +72,10 @@ class Propagation:
     def fix(self, expression: Expression, reason: str) -> None:
         """Forbid an axis to shrink."""
         self.labels.fix(expression, reason)
+
+    def note_heads(self, batch_axes: Axes) -> None:
+        """Say that attention or a product of stacked matrices runs over these axes side by side."""
+        self.heads.extend(batch_axes)
 
     def set_attribute(self, node: fx.Node, name: str, expression: Expression) -> None:
         """Say that an attribute of the module that the node lies in is the size of an axis."""

@@ -6,7 +6,7 @@ A structure is data without torch: it is written to JSON beside the weights and 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from supple.errors import SuppleError
@@ -67,13 +67,15 @@ class Axis:
 class Attribute:
     """An integer attribute of one of the user's modules that follows the size of an axis (`groups`, `in_features`).
 
-    `position` is the index within a tuple-valued attribute (`normalized_shape`), or None for a plain integer.
+    `position` is the index within a tuple-valued attribute (`normalized_shape`), or None for a plain integer. The axis
+    has `scale` times the attribute's value.
     """
 
     module: str
     name: str
     axis: Axis
     position: int | None = None
+    scale: int = 1
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Structure:
         return Structure(
             Space(kept),
             {name: tuple(freeze(axis) for axis in axes) for name, axes in self.axes.items()},
-            tuple(Attribute(entry.module, entry.name, freeze(entry.axis), entry.position) for entry in self.attributes),
+            tuple(replace(entry, axis=freeze(entry.axis)) for entry in self.attributes),
             tuple(block for block in self.blocks if block.dimension != dimension),
             (*self.frozen, Frozen(dimension, reason)),
         )
@@ -162,7 +164,7 @@ class Structure:
                 Space.from_json(json.dumps(content["space"])),
                 {str(name): tuple(_axis_from_json(axis) for axis in axes) for name, axes in content["axes"].items()},
                 tuple(
-                    Attribute(entry["module"], entry["name"], _axis_from_json(entry["axis"]), entry["position"])
+                    Attribute(**{**entry, "axis": _axis_from_json(entry["axis"])})
                     for entry in content["attributes"]
                 ),
                 tuple(Block(**block) for block in content["blocks"]),

@@ -35,4 +35,11 @@ RULES = {
         ("_adaptive_avg_pool", ""),
         ("upsample_nearest", ""),
     )
-} | {"upsample_bilinear2d": _over_last(2), "upsample_bicubic2d": _over_last(2)}
+} | {
+    "upsample_bilinear2d": _over_last(2),
+    "upsample_bicubic2d": _over_last(2),
+    "upsample_linear1d": _over_last(1),
+    "upsample_trilinear3d": _over_last(3),
+    "_upsample_bilinear2d_aa": _over_last(2),
+    "_upsample_bicubic2d_aa": _over_last(2),
+}
