@@ -61,7 +61,7 @@ class Labels:
 
     def resolve(self, expression: Expression) -> Expression:
         """Return the label in atoms that are neither merged nor refined, without atoms of size 1."""
-        return tuple(product for segment in expression for product in self._resolve_product(segment) if product)
+        return tuple(product for segment in expression for product in self._resolve_product(segment))
 
     def is_fixed(self, expression: Expression) -> bool:
         """Say whether nothing of the axis can shrink."""

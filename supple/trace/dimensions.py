@@ -27,10 +27,9 @@ class Dimensions:
         """Return how the dimensions index an axis with this label."""
         return Axis(
             tuple(
-                tuple(Factor(atom.size, self.names.get(atom)) for atom in product)
+                tuple(Factor(atom.size, self.names.get(atom)) for atom in product) or (Factor(1),)
                 for product in labels.resolve(expression)
             )
-            or ((Factor(1),),)
         )
 
 
