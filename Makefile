@@ -33,7 +33,7 @@ format: $(VENV)/installed-dev ## format the code, and mend what the linter can m
 	@$(BIN)/ruff check --fix
 
 docs: $(VENV)/installed-docs ## build the documentation into site/
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The documentation: site/index.html"
 
 clean: ## remove what these commands made, .venv too; runs/ stays

@@ -259,7 +259,6 @@ def test_importing_supple_loads_neither_torch_nor_a_runtime():
     assert modules_loaded_by("import supple") & {"torch", "numpy", "onnx", "onnxruntime", "openvino"} == set()
 
 
-@pytest.mark.skipif(not (PACKAGE / "cli.py").exists(), reason="there is no command line yet")
 def test_help_loads_neither_torch_nor_a_runtime():
     code = (
         "sys.argv = ['supple', '--help']\nfrom supple.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass"
@@ -288,4 +287,4 @@ def test_type_checkers_see_the_names_where_they_are_loaded_from():
 def test_the_api_reference_names_what_is_public():
     reference = (REPOSITORY / "docs" / "api.md").read_text()
     assert sorted(re.findall(r"^## (\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)
-    assert sorted(re.findall(r"^::: supple\.(\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)
+    assert sorted(re.findall(r"^::: supple[\w.]*\.(\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)

@@ -1,1 +1,17 @@
-"""A whole run from one config file: its directory, its progress, its resumption."""
+"""Runs: the whole job from one config file, in one directory that survives a crash."""
+
+from supple.runs.config import ExportConfig, ModelConfig, RunConfig
+from supple.runs.directory import RunDirectory
+from supple.runs.pipeline import DEMO_CONFIG, execute, load_config, new_directory, newest_directory
+
+__all__ = [
+    "DEMO_CONFIG",
+    "ExportConfig",
+    "ModelConfig",
+    "RunConfig",
+    "RunDirectory",
+    "execute",
+    "load_config",
+    "new_directory",
+    "newest_directory",
+]

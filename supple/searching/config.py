@@ -1,6 +1,8 @@
 """How a search is run."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from supple.runtime.target import parse_target
 
 
 class SearchConfig(BaseModel):
@@ -18,3 +20,9 @@ class SearchConfig(BaseModel):
     seed: int = Field(
         0, ge=0, description="seed of the proposals; with one worker they depend on it and on the results"
     )
+
+    @field_validator("target")
+    @classmethod
+    def _refuse_unknown_targets(cls, address: str) -> str:
+        parse_target(address)  # now, not after hours of training
+        return address

@@ -1,10 +1,9 @@
 """Search a family for the members that are best on a target, next to as many random members."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from supple.cost import LatencyMeter, count_macs
 from supple.data import Batches
@@ -17,13 +16,14 @@ from supple.searching.nsga2 import Nsga2
 from supple.searching.pareto import pareto_front
 from supple.searching.random_members import RandomMembers
 from supple.searching.searcher import Searcher
-from supple.searching.study import Study, open_storage
-from supple.space import Config
+from supple.searching.study import Study, close_storage, open_storage
+from supple.space import Config, Space
 from supple.training import accuracy, calibration_inputs
 
 SEARCH_STUDY = "search"
 BASELINE_STUDY = "baseline"
 REPEATS_BEFORE_RANDOM = 8
+EXAMPLES = 2
 
 
 @dataclass(frozen=True)
@@ -54,34 +54,42 @@ def search(
     from there. Random members, as many as the search evaluates, are evaluated in turn with it as the baseline.
     """
     inputs = calibration_inputs(train_data, config.calibration_images)
-    template = OnnxTemplate(family, inputs[:1] if isinstance(inputs, torch.Tensor) else inputs[0])
-    meter = LatencyMeter(template, config.target, seconds_per_member=config.seconds_per_latency)
+    template = OnnxTemplate(family, inputs[0][:EXAMPLES], progress)
+    with _opened_studies(family, config, study_path) as studies:
+        # What an earlier process measured and what this one measures are relative to the same time of the full network.
+        references = (entry.latency.reference_ms for study in studies.values() for entry in study.evaluations())
+        meter = LatencyMeter(template, config.target, config.seconds_per_latency, next(references, None))
 
-    def evaluate(candidate: Config) -> Evaluation:
-        return Evaluation(
-            candidate,
-            accuracy(family, candidate, valid_data, inputs),
-            meter.measure(candidate),
-            family.count_parameters(candidate),
-            count_macs(family.extract(candidate), template.example_inputs),
-        )
+        def evaluate(candidate: Config) -> Evaluation:
+            return Evaluation(
+                candidate,
+                accuracy(family, candidate, valid_data, inputs),
+                meter.measure(candidate),
+                family.count_parameters(candidate),
+                count_macs(family.extract(candidate), template.example_inputs),
+            )
 
-    return run_search(family, evaluate, config, study_path, progress)
+        return run_search(family.space, evaluate, studies, config, progress)
+
+
+@contextmanager
+def _opened_studies(family: Family, config: SearchConfig, path: Path | None) -> Iterator[dict[str, Study]]:
+    storage = open_storage(path)
+    settings = config.model_dump_json(exclude={"evaluations"})
+    try:
+        yield {name: Study(storage, path, name, family.space, settings) for name in (SEARCH_STUDY, BASELINE_STUDY)}
+    finally:
+        close_storage(storage, path)
 
 
 def run_search(
-    family: Family, evaluate: Evaluate, config: SearchConfig, study_path: Path | None, progress: Progress
+    space: Space, evaluate: Evaluate, studies: Mapping[str, Study], config: SearchConfig, progress: Progress
 ) -> SearchResult:
     """Run the search and its baseline in turn, so that a drifting machine wrongs neither."""
-    storage = open_storage(study_path)
-    settings = config.model_dump_json(exclude={"evaluations"})
-    searchers: dict[str, Searcher] = {
-        SEARCH_STUDY: Nsga2(family.space, config.seed, config.population),
-        BASELINE_STUDY: RandomMembers(family.space, config.seed),
-    }
-    budget = min(config.evaluations, family.space.count())
+    budget = min(config.evaluations, space.count())
     runs = [
-        _Run(Study(storage, study_path, name, family.space, settings), searcher) for name, searcher in searchers.items()
+        _Run(studies[SEARCH_STUDY], Nsga2(space, config.seed, config.population)),
+        _Run(studies[BASELINE_STUDY], RandomMembers(space, config.seed)),
     ]
     known = {entry.config: entry for run in runs for entry in run.evaluations}
 

@@ -40,6 +40,16 @@ def open_storage(path: Path | None) -> optuna.storages.BaseStorage:
         return storage
 
 
+def close_storage(storage: optuna.storages.BaseStorage, path: Path | None) -> None:
+    """Let go of a database, all of it in its one file: what is sealed or copied after this is whole."""
+    if isinstance(storage, optuna.storages.RDBStorage):
+        storage.engine.dispose()
+        with _storage_errors(path), storage.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
+        storage.engine.dispose()
+
+
 @contextmanager
 def _storage_errors(path: Path | None) -> Iterator[None]:
     """Turn the errors of a damaged, locked or full database into one line."""

@@ -50,7 +50,7 @@ class Config(Mapping[str, int]):
         """Read what `to_json` wrote. Raises `SuppleError` where the text is anything else."""
         try:
             content: Any = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise SuppleError(f"This is no config: not valid JSON ({error}).") from None
         if (
             not isinstance(content, dict)
@@ -59,5 +59,7 @@ class Config(Mapping[str, int]):
             or not isinstance(content["values"], dict)
             or not all(type(value) is int for value in content["values"].values())
         ):
-            raise SuppleError('This is no config: expected {"space": "<digest>", "values": {"<dimension>": <integer>}}.')
+            raise SuppleError(
+                'This is no config: expected {"space": "<digest>", "values": {"<dimension>": <integer>}}.'
+            )
         return cls(content["space"], content["values"])

@@ -31,7 +31,11 @@ class Space:
             if parent is not None and parent not in self._by_name:
                 raise SuppleError(f'Dimension "{dimension.name}" hangs on "{parent}", which the space does not have.')
             self._children.setdefault(parent, []).append(dimension)
-        if len(list(self._from_the_roots())) != len(self.dimensions):
+        # Every dimension stands after the one that it hangs on.
+        self._ordered = list(self._children[None])
+        for dimension in self._ordered:
+            self._ordered.extend(self._children.get(dimension.name, []))
+        if len(self._ordered) != len(self.dimensions):
             raise SuppleError("The conditions of the dimensions go round in a circle.")
 
     def __getitem__(self, name: str) -> Dimension:
@@ -64,19 +68,23 @@ class Space:
         """
         for name, value in values.items():
             if name not in self._by_name:
-                raise SuppleError(f'The space has no dimension "{name}"{nearest(name, self._by_name)}')
+                raise SuppleError(f'The space has no dimension "{name}"{nearest(str(name), self._by_name)}')
             if value not in self._by_name[name].values:
                 raise SuppleError(
-                    f'Dimension "{name}" has no value {value}: it can be {_listed(self._by_name[name].values)}.'
+                    f'Dimension "{name}" has no value {value!r}: it can be {_listed(self._by_name[name].values)}.'
                 )
-        chosen: dict[str, int] = {}
-        for dimension in self._from_the_roots():
-            value = values.get(dimension.name, dimension.largest)
-            chosen[dimension.name] = value if self._holds(dimension.condition, chosen) else dimension.largest
-        return Config(self.digest, {dimension.name: chosen[dimension.name] for dimension in self.dimensions})
+        active: dict[str, int] = {}
+        for dimension in self._ordered:
+            if _holds(dimension.condition, active):
+                value = values.get(dimension.name, dimension.largest)
+                # The dimension's own integer: 8.0 and True are equal to integers, and no JSON would tell.
+                active[dimension.name] = dimension.values[dimension.values.index(value)]
+        return Config(self.digest, {entry.name: active.get(entry.name, entry.largest) for entry in self.dimensions})
 
     def check(self, config: Config) -> Config:
         """Return the config if it belongs to this space; raise `SuppleError`, naming both spaces, if it does not."""
+        if not isinstance(config, Config):
+            raise SuppleError(f"A config was expected, not {config!r:.200}: make one with space.config({{...}}).")
         if config.space != self.digest:
             raise SuppleError(f"The config belongs to space {config.space}, not to this one, {self.digest}.")
         canonical = self.config(config)
@@ -87,9 +95,11 @@ class Space:
     def is_active(self, name: str, config: Mapping[str, int]) -> bool:
         """Say whether the dimension reaches the member of this config."""
         condition = self._by_name[name].condition
-        return condition is None or (
-            config[condition.parent] >= condition.at_least and self.is_active(condition.parent, config)
-        )
+        while condition is not None:
+            if config[condition.parent] < condition.at_least:
+                return False
+            condition = self._by_name[condition.parent].condition
+        return True
 
     def max(self) -> Config:
         """Return the config of the user's own model."""
@@ -101,23 +111,21 @@ class Space:
 
     def count(self) -> int:
         """Return the exact number of members."""
-        return math.prod(self._count_below(root) for root in self._children[None])
+        return math.prod(sum(self._members[root.name]) for root in self._children[None])
 
     def sample(self, rng: random.Random) -> Config:
         """Draw one config; every member is equally likely."""
         values: dict[str, int] = {}
-        stack = list(reversed(self._children[None]))
-        while stack:
-            dimension = stack.pop()
-            weights = [self._count_with(dimension, value) for value in dimension.values]
-            # Exact for counts of any size: an integer below their sum, never a floating-point weight.
-            position = rng.randrange(sum(weights))
-            index = 0
-            while position >= weights[index]:
-                position -= weights[index]
-                index += 1
-            values[dimension.name] = dimension.values[index]
-            stack.extend(reversed(self._active_children(dimension, dimension.values[index])))
+        for dimension in self._ordered:
+            if _holds(dimension.condition, values):
+                members = self._members[dimension.name]
+                # Exact for counts of any size: an integer below their sum, never a floating-point weight.
+                position = rng.randrange(sum(members))
+                index = 0
+                while position >= members[index]:
+                    position -= members[index]
+                    index += 1
+                values[dimension.name] = dimension.values[index]
         return self.config(values)
 
     def neighbours(self, config: Config) -> Iterator[Config]:
@@ -133,8 +141,17 @@ class Space:
 
     def __iter__(self) -> Iterator[Config]:
         """Yield every config once, the smallest first."""
-        for values in self._enumerate(self._children[None]):
+        values = {dimension.name: dimension.smallest for dimension in self.dimensions}
+        while True:
             yield self.config(values)
+            for dimension in reversed(self._ordered):
+                value = values[dimension.name]
+                if value != dimension.largest and self.is_active(dimension.name, values):
+                    values[dimension.name] = dimension.values[dimension.values.index(value) + 1]
+                    break
+                values[dimension.name] = dimension.smallest
+            else:
+                return
 
     def to_json(self) -> str:
         """Return the space as one line of JSON."""
@@ -148,51 +165,30 @@ class Space:
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise SuppleError(f"This is no space: {error}.") from None
 
-    def _holds(self, condition: Condition | None, chosen: Mapping[str, int]) -> bool:
-        if condition is None:
-            return True
-        above = self._by_name[condition.parent].condition
-        return chosen[condition.parent] >= condition.at_least and self._holds(above, chosen)
-
-    def _from_the_roots(self) -> Iterator[Dimension]:
-        queue = list(self._children[None])
-        while queue:
-            dimension = queue.pop(0)
-            yield dimension
-            queue.extend(self._children.get(dimension.name, []))
-
-    def _active_children(self, dimension: Dimension, value: int) -> list[Dimension]:
-        return [
-            child
-            for child in self._children.get(dimension.name, [])
-            if child.condition is not None and value >= child.condition.at_least
-        ]
-
-    def _count_with(self, dimension: Dimension, value: int) -> int:
-        return math.prod(self._count_below(child) for child in self._active_children(dimension, value))
-
-    def _count_below(self, dimension: Dimension) -> int:
-        if dimension.name not in self._counts:
-            self._counts[dimension.name] = sum(self._count_with(dimension, value) for value in dimension.values)
-        return self._counts[dimension.name]
-
     @cached_property
     def _max(self) -> Config:
         return self.config({})
 
     @cached_property
-    def _counts(self) -> dict[str, int]:
-        return {}
+    def _members(self) -> dict[str, list[int]]:
+        """For each value of each dimension: the number of choices among the dimensions that hang on it."""
+        members: dict[str, list[int]] = {}
+        for dimension in reversed(self._ordered):
+            children = self._children.get(dimension.name, [])
+            members[dimension.name] = [
+                math.prod(
+                    sum(members[child.name])
+                    for child in children
+                    if child.condition is not None and value >= child.condition.at_least
+                )
+                for value in dimension.values
+            ]
+        return members
 
-    def _enumerate(self, dimensions: list[Dimension]) -> Iterator[dict[str, int]]:
-        if not dimensions:
-            yield {}
-            return
-        first, rest = dimensions[0], dimensions[1:]
-        for value in first.values:
-            for below in self._enumerate(self._active_children(first, value)):
-                for others in self._enumerate(rest):
-                    yield {first.name: value, **below, **others}
+
+def _holds(condition: Condition | None, active: Mapping[str, int]) -> bool:
+    """Say whether a dimension matters; `active` holds the values of the dimensions before it that do."""
+    return condition is None or (condition.parent in active and active[condition.parent] >= condition.at_least)
 
 
 def _listed(values: tuple[int, ...]) -> str:
@@ -210,12 +206,15 @@ def _dimension_to_json(dimension: Dimension) -> dict[str, Any]:
 
 
 def _dimension_from_json(entry: dict[str, Any]) -> Dimension:
-    condition = entry["condition"]
-    if not isinstance(entry["name"], str) or not all(type(value) is int for value in entry["values"]):
-        raise ValueError("a dimension needs a name and integer values")
+    name, values, condition = entry["name"], entry["values"], entry["condition"]
+    if not isinstance(name, str) or not isinstance(values, list) or not all(type(value) is int for value in values):
+        raise ValueError("a dimension needs a name and a list of integer values")
     return Dimension(
-        entry["name"],
-        Kind(entry["kind"]),
-        tuple(entry["values"]),
-        None if condition is None else Condition(str(condition["parent"]), int(condition["at_least"])),
+        name, Kind(entry["kind"]), tuple(values), None if condition is None else _condition_from_json(condition)
     )
+
+
+def _condition_from_json(entry: dict[str, Any]) -> Condition:
+    if not isinstance(entry["parent"], str) or type(entry["at_least"]) is not int:
+        raise ValueError("a condition needs the name of its parent and an integer")
+    return Condition(entry["parent"], entry["at_least"])

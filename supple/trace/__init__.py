@@ -7,7 +7,7 @@ from supple.space import Space
 from supple.trace.axes import Expression
 from supple.trace.attributes import module_attributes
 from supple.trace.blocks import find_runs, streams_of
-from supple.trace.capture import capture, module_path
+from supple.trace.capture import capture, first_keys
 from supple.trace.dimensions import find_dimensions
 from supple.trace.propagation import Propagation
 from supple.trace.structure import Attribute, Axis, Block, Factor, Frozen, Structure
@@ -29,23 +29,18 @@ def trace(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Structu
     runs = find_runs(model, captured.graph, propagation)
     streams = [axes[-1] for axes in streams_of(runs, captured.graph, propagation) if len(axes) == 3]
     found = find_dimensions(propagation.labels, propagation.tensors, runs, propagation.heads, streams)
-    state = model.state_dict(keep_vars=True)
+    shared = first_keys(model)
     axes = {
-        key: tuple(
-            found.axis(propagation.tensors[key][position], propagation.labels)
-            if key in propagation.tensors
-            else Axis(((Factor(size),),))
-            for position, size in enumerate(tensor.shape)
-        )
-        for key, tensor in state.items()
+        key: tuple(found.axis(label, propagation.labels) for label in propagation.tensors[shared[key]])
+        for key in shared
     }
     attributes = {(entry.module, entry.name, entry.position): entry for entry in module_attributes(model, axes)}
     sized = [
-        *((Source(module_path(node), name), expression, 1) for node, name, expression in propagation.module_attributes),
-        *((source, expression, scale) for source, (expression, scale) in bound.items()),
+        *((Source(path, name), label, 1) for (path, name), label in propagation.module_attributes.items()),
+        *((source, label, scale) for source, (label, scale) in bound.items()),
     ]
-    for source, expression, scale in sized:
-        axis = found.axis(expression, propagation.labels)
+    for source, label, scale in sized:
+        axis = found.axis(label, propagation.labels)
         if axis.dimensions and hasattr(model.get_submodule(source.module), source.name):
             entry = Attribute(source.module, source.name, axis, source.position, scale)
             attributes[entry.module, entry.name, entry.position] = entry

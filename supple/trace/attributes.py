@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd
 
 from supple.trace.structure import Attribute, Axis
 
@@ -29,7 +28,7 @@ def module_attributes(model: nn.Module, axes: Mapping[str, tuple[Axis, ...]]) ->
         elif isinstance(module, nn.Linear):
             found = [("out_features", axis("weight", 0)), ("in_features", axis("weight", 1))]
         elif isinstance(module, _NormBase):
-            found = [("num_features", axis("weight", 0) or axis("running_mean", 0))]
+            found = [("num_features", labelled.get((path, "num_features")))]
         elif isinstance(module, nn.Embedding):
             found = [("num_embeddings", axis("weight", 0)), ("embedding_dim", axis("weight", 1))]
         for name, bound in found:

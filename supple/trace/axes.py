@@ -1,9 +1,10 @@
 """Labels of tensor axes, and their unification: which axes of a network must have the same size, and in what order.
 
 The label of an axis is an **expression**: segments one after another (a concatenation), each a product of **atoms**
-from the outermost to the innermost (`heads x head_size`). An atom is a range of indices that nothing is known about
-yet. Operators force expressions to be equal; `Labels.unify` then merges their atoms, or refines an atom into an
-expression of smaller ones. What can be neither merged nor refined is fixed, with the reason.
+from the outermost to the innermost (`heads x head_size`); a segment of one index is the empty product. An atom is a
+range of indices that nothing is known about yet. Operators force expressions to be equal; `Labels.unify` then merges
+their atoms, or refines an atom into an expression of smaller ones. What can be neither merged nor refined is fixed,
+with the reason.
 """
 
 import math
@@ -17,8 +18,12 @@ REPEATS = "a number of repeats"
 HEAD_SIZE = "the size of a head"
 INPUT = "it is an input of the model"
 OUTPUT = "it is an output of the model"
+LOOKED_UP = "its entries are looked up by index"
+UNUSED = "the forward pass in eval mode does not use it"
 
-CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, HEAD_SIZE, INPUT, OUTPUT})
+CONSTANT_BY_NATURE = frozenset(
+    {KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, HEAD_SIZE, INPUT, OUTPUT, LOOKED_UP}
+)
 """Reasons that need no mention in a summary: nobody expects these axes to shrink."""
 
 
@@ -74,30 +79,19 @@ class Labels:
                 atom.fixed = atom.fixed or reason
 
     def same(self, one: Expression, other: Expression) -> bool:
-        """Say whether the labels are known to be equal, or are both fixed at the same size."""
-        one, other = self.resolve(one), self.resolve(other)
-        if one == other:
-            return True
-        return self.is_fixed(one) and self.is_fixed(other) and expression_size(one) == expression_size(other)
+        """Say whether the labels are known to be equal."""
+        return self.resolve(one) == self.resolve(other)
 
     def unify(self, one: Expression, other: Expression, reason: str) -> None:
         """Make two labels equal. Where that is impossible, fix both for the given reason."""
-        while True:
-            one, other = self.resolve(one), self.resolve(other)
-            if one == other:
-                return
-            if expression_size(one) != expression_size(other):
-                break
-            if self.is_fixed(one) or self.is_fixed(other):
-                fixed = one if self.is_fixed(one) else other
-                cause = next((atom.fixed for product in fixed for atom in product if atom.fixed), reason)
+        while (one := self.resolve(one)) != (other := self.resolve(other)):
+            if expression_size(one) != expression_size(other) or not self._unify_one_step(one, other):
+                fixed = one if self.is_fixed(one) else other if self.is_fixed(other) else ()
+                # Where one of them cannot shrink anyway, its own reason says more.
+                cause = next((atom.fixed for product in fixed for atom in product), None) or reason
                 self.fix(one, cause)
                 self.fix(other, cause)
                 return
-            if not self._unify_one_step(one, other):
-                break
-        self.fix(one, reason)
-        self.fix(other, reason)
 
     def _unify_one_step(self, one: Expression, other: Expression) -> bool:
         """Merge or refine one pair of atoms; say whether that was possible."""
@@ -173,4 +167,4 @@ class Labels:
             atom = atom.merged_into
         if atom.refined is not None:
             return self.resolve(atom.refined)
-        return ((atom,),) if atom.size > 1 else ((),)
+        return ((atom,),) if atom.size != 1 else ((),)

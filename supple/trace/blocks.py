@@ -50,7 +50,12 @@ def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> li
     for path, container in model.named_modules():
         if not isinstance(container, nn.Sequential | nn.ModuleList):
             continue
-        children = [(f"{path}.{name}" if path else name, child) for name, child in container.named_children()]
+        # Not named_children(), which leaves out what stands there twice.
+        children = [
+            (f"{path}.{name}" if path else name, child)
+            for name, child in container._modules.items()
+            if child is not None
+        ]
         droppable = [
             child_path in calls and _is_droppable(regions[child_path], propagation) for child_path, _ in children
         ]

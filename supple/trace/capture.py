@@ -1,18 +1,25 @@
 """Capture a model as an ATen graph with `torch.export`, and name where each node comes from."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import fx, nn
 from torch.export.graph_signature import InputKind
 
 from supple.errors import SuppleError
+from supple.trace.modes import evaluating
 
 
 @dataclass(frozen=True)
 class Captured:
-    """A model's graph. `tensors` maps a placeholder's name to the state-dict key of its parameter or buffer."""
+    """A model's graph.
+
+    `tensors` maps a placeholder's name to the state-dict key of its parameter or buffer: the first one where modules
+    share the tensor, because the graph uses any one of its placeholders.
+    """
 
     graph: fx.Graph
     tensors: dict[str, str]
@@ -24,10 +31,10 @@ def capture(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Captu
 
     Raises `SuppleError` where the model cannot be exported, with what PyTorch says of the reason.
     """
-    training = {module: module.training for module in model.modules()}
-    model.eval()
+    if not isinstance(example_inputs, tuple) or not all(isinstance(entry, torch.Tensor) for entry in example_inputs):
+        raise SuppleError("The example inputs must be a tensor or a tuple of tensors, as the model takes them.")
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), evaluating(model):
             warnings.simplefilter("ignore")
             program = torch.export.export(model, example_inputs, strict=False)
     except Exception as error:  # whatever the user's forward raises
@@ -36,17 +43,25 @@ def capture(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Captu
             f"{type(model).__name__} cannot be captured with the example inputs "
             f"{[list(tensor.shape) for tensor in example_inputs]}: {type(error).__name__}: {first_line}"
         ) from error
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    shared = first_keys(model)
     tensors: dict[str, str] = {}
     inputs: set[str] = set()
     for spec in program.graph_signature.input_specs:
         if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER) and spec.target is not None:
-            tensors[spec.arg.name] = spec.target
+            tensors[spec.arg.name] = shared[spec.target]
         else:
             inputs.add(spec.arg.name)
     return Captured(program.graph, tensors, frozenset(inputs))
+
+
+def first_keys(model: nn.Module) -> dict[str, str]:
+    """Map the state-dict key of every tensor to its first key: another one only where modules share the tensor."""
+    first: dict[int, str] = {}
+    return {key: first.setdefault(id(tensor), key) for key, tensor in _named_tensors(model)}
+
+
+def _named_tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    return chain(model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False))
 
 
 def module_path(node: fx.Node) -> str:

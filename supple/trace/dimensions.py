@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, count, takewhile
 
 from supple.space import Condition, Dimension, Kind
 from supple.trace.axes import CONSTANT_BY_NATURE, HEAD_SIZE, Atom, Expression, Labels
@@ -43,14 +43,14 @@ def find_dimensions(
     """Turn every free atom that indexes a parameter, and every run of droppable blocks, into a dimension."""
     runs = tuple(runs)
     blocks = {path: (run, run.at_least(path)) for run in runs for path in run.blocks}
-    depth_names = {run: f"{_stage_path(run, runs)}.{Kind.DEPTH.value}" for run in runs}
+    taken: set[str] = set()
+    depth_names = {run: _unique(f"{_stage_path(run, runs)}.{Kind.DEPTH.value}", taken) for run in runs}
     dimensions = [
         Dimension(name, Kind.DEPTH, run.values, _condition([f"{run.container}."], blocks, depth_names))
         for run, name in depth_names.items()
     ]
     frozen: dict[Frozen, None] = {}
     names: dict[Atom, str] = {}
-    taken = set(depth_names.values())
     head_atoms = _atoms(labels, heads)
     stream_atoms = _atoms(labels, streams)
     _fix_head_sizes(labels, tensors, head_atoms)
@@ -73,7 +73,6 @@ def find_dimensions(
             frozen[Frozen(f"{path}.{kind.value}", atom.fixed or too_small)] = None
             continue
         names[atom] = _unique(f"{path}.{kind.value}", taken)
-        taken.add(names[atom])
         dimensions.append(Dimension(names[atom], kind, values, _condition(keys, blocks, depth_names)))
     dropped = tuple(Block(path, depth_names[run], at_least) for path, (run, at_least) in blocks.items())
     return Dimensions(tuple(dimensions), dropped, tuple(frozen), names)
@@ -130,7 +129,7 @@ def _is_inside_one_block(keys: list[str], runs: tuple[Run, ...]) -> bool:
 
 def _producer_path(users: list[tuple[str, int]], runs: tuple[Run, ...]) -> str:
     """Name an atom by the modules that produce it: those that hold it along the first axis of a parameter."""
-    modules = [key.rpartition(".")[0] for key, axis in users if axis == 0] or [users[0][0].rpartition(".")[0]]
+    modules = [_holder(key) for key, axis in users if axis == 0] or [_holder(users[0][0])]
     common = _common_path(modules)
     stages = [run.stage for run in runs if run.container == common]
     if common and len(stages) < 2:
@@ -138,6 +137,11 @@ def _producer_path(users: list[tuple[str, int]], runs: tuple[Run, ...]) -> str:
     # The common ancestor holds several stages, or is the whole model: the first producer says more.
     around = (path for stage in stages for path in stage if modules[0].startswith(path + "."))
     return next(around, modules[0])
+
+
+def _holder(key: str) -> str:
+    """Return the path of the module that holds the tensor; for one of the model itself, its own name."""
+    return key.rpartition(".")[0] or key
 
 
 def _common_path(paths: list[str]) -> str:
@@ -165,6 +169,8 @@ def _stage_path(run: Run, runs: tuple[Run, ...]) -> str:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    if name not in taken:
-        return name
-    return next(f"{name}_{number}" for number in range(2, len(taken) + 3) if f"{name}_{number}" not in taken)
+    """Return the name, with a number where it is taken; it is taken from now on."""
+    numbered = (f"{name}_{number}" for number in count(2))
+    unique = next(candidate for candidate in chain((name,), numbered) if candidate not in taken)
+    taken.add(unique)
+    return unique

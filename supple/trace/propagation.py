@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import fx
 
-from supple.trace.axes import INPUT, OUTPUT, Expression, Labels, expression_size
-from supple.trace.capture import Captured, output_shapes
+from supple.trace.axes import INPUT, OUTPUT, UNUSED, Expression, Labels, expression_size
+from supple.trace.capture import Captured, module_path, output_shapes
 from supple.trace.rules import rule_for
 from supple.trace.structure import Frozen
 
@@ -17,12 +17,15 @@ Axes = tuple[Expression, ...]
 
 
 class Propagation:
-    """The labels of one graph. Rules call `axes`, `argument`, `fresh`, `unify`, `fix` and `set_attribute`."""
+    """The labels of one graph. Rules call `axes`, `argument`, `fresh`, `unify`, `fix` and `set_attribute`.
+
+    `module_attributes` holds, by module path and name, what rules say of the attributes of modules.
+    """
 
     def __init__(self, captured: Captured) -> None:
         self.labels = Labels()
         self.tensors: dict[str, Axes] = {}
-        self.module_attributes: list[tuple[fx.Node, str, Expression]] = []
+        self.module_attributes: dict[tuple[str, str], Expression] = {}
         self.heads: list[Expression] = []
         self.frozen: dict[str, Frozen] = {}
         self._parameters: set[fx.Node] = set()
@@ -34,6 +37,11 @@ class Propagation:
                 self._outputs[node] = self._apply(node)
             elif node.op == "output":
                 self._fix_all(node, OUTPUT)
+        used = {captured.tensors[node.name] for node in self._parameters if node.users}
+        for key, axes in self.tensors.items():
+            if key not in used:
+                for expression in axes:
+                    self.fix(expression, UNUSED)
 
     def axes(self, node: Any, output: int = 0) -> Axes:
         """Return the labels of one output tensor of a node."""
@@ -61,6 +69,10 @@ class Propagation:
                 return node.kwargs.get(name, parameter.default_value if parameter.has_default_value() else None)
         raise KeyError(f"{node.target} has no argument {name}")
 
+    def has_argument(self, node: fx.Node, name: str) -> bool:
+        """Say whether this form of an operator takes the argument."""
+        return any(parameter.name == name for parameter in node.target._schema.arguments)  # type: ignore[union-attr]
+
     def fresh(self, size: int, fixed: str | None = None) -> Expression:
         """Return a new label."""
         return self.labels.fresh(size, fixed)
@@ -79,7 +91,7 @@ class Propagation:
 
     def set_attribute(self, node: fx.Node, name: str, expression: Expression) -> None:
         """Say that an attribute of the module that the node lies in is the size of an axis."""
-        self.module_attributes.append((node, name, expression))
+        self.module_attributes[module_path(node), name] = expression
 
     def _placeholder_axes(self, node: fx.Node, captured: Captured) -> Axes:
         shapes = output_shapes(node)
@@ -88,9 +100,10 @@ class Propagation:
         if node.name in captured.inputs:
             return tuple(self.fresh(size, INPUT) for size in shapes[0])
         self._parameters.add(node)
-        axes = tuple(self.fresh(size) for size in shapes[0])
-        self.tensors[captured.tensors[node.name]] = axes
-        return axes
+        key = captured.tensors[node.name]
+        if key not in self.tensors:
+            self.tensors[key] = tuple(self.fresh(size) for size in shapes[0])
+        return self.tensors[key]
 
     def _apply(self, node: fx.Node) -> list[Axes]:
         shapes = output_shapes(node)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from supple.errors import SuppleError
-from supple.space import Space
+from supple.space import Dimension, Space
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,7 @@ class Structure:
             )
 
         kept = [
-            entry if entry.condition is None or entry.condition.parent != dimension else _unconditional(entry, self)
-            for entry in self.space.dimensions
-            if entry.name != dimension
+            _without_parent(entry, self.space[dimension]) for entry in self.space.dimensions if entry.name != dimension
         ]
         return Structure(
             Space(kept),
@@ -160,28 +158,66 @@ class Structure:
         """Read what `to_json` wrote. Raises `SuppleError` where the text is anything else."""
         try:
             content = json.loads(text)
+            space = Space.from_json(json.dumps(content["space"]))
             return cls(
-                Space.from_json(json.dumps(content["space"])),
-                {str(name): tuple(_axis_from_json(axis) for axis in axes) for name, axes in content["axes"].items()},
-                tuple(
-                    Attribute(**{**entry, "axis": _axis_from_json(entry["axis"])})
-                    for entry in content["attributes"]
-                ),
-                tuple(Block(**block) for block in content["blocks"]),
-                tuple(Frozen(**entry) for entry in content["frozen"]),
+                space,
+                {name: tuple(_axis_from_json(axis, space) for axis in axes) for name, axes in content["axes"].items()},
+                tuple(_attribute_from_json(entry, space) for entry in content["attributes"]),
+                tuple(_block_from_json(entry, space) for entry in content["blocks"]),
+                tuple(Frozen(_text(entry["what"]), _text(entry["reason"])) for entry in content["frozen"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise SuppleError(f"This is no structure of a family: {error}.") from None
 
 
-def _unconditional(dimension: Any, structure: Structure) -> Any:
-    above = structure.space[dimension.condition.parent].condition
-    return type(dimension)(dimension.name, dimension.kind, dimension.values, above)
+def _without_parent(dimension: Dimension, parent: Dimension) -> Dimension:
+    """Return the dimension as it hangs in the forest without `parent`."""
+    if dimension.condition is None or dimension.condition.parent != parent.name:
+        return dimension
+    return replace(dimension, condition=parent.condition)
 
 
 def _axis_to_json(axis: Axis) -> list[list[list[int | str | None]]]:
     return [[[factor.full, factor.dimension] for factor in segment] for segment in axis.segments]
 
 
-def _axis_from_json(segments: list[list[list[Any]]]) -> Axis:
-    return Axis(tuple(tuple(Factor(int(full), dimension) for full, dimension in segment) for segment in segments))
+def _axis_from_json(segments: Any, space: Space) -> Axis:
+    axis = Axis(tuple(tuple(_factor_from_json(factor, space) for factor in segment) for segment in segments))
+    if not axis.segments or not all(axis.segments):
+        raise ValueError("an axis needs at least one segment, and a segment at least one factor")
+    return axis
+
+
+def _factor_from_json(factor: Any, space: Space) -> Factor:
+    full, dimension = factor
+    if dimension is not None and _dimension(dimension, space).largest != full:
+        raise ValueError(f'dimension "{dimension}" does not end at the size of the axis, {full}')
+    return Factor(_number(full), dimension)
+
+
+def _attribute_from_json(entry: Any, space: Space) -> Attribute:
+    position = None if entry["position"] is None else _number(entry["position"])
+    axis = _axis_from_json(entry["axis"], space)
+    return Attribute(_text(entry["module"]), _text(entry["name"]), axis, position, _number(entry["scale"]))
+
+
+def _block_from_json(entry: Any, space: Space) -> Block:
+    return Block(_text(entry["path"]), _dimension(entry["dimension"], space).name, _number(entry["at_least"]))
+
+
+def _dimension(name: Any, space: Space) -> Dimension:
+    if _text(name) not in space:
+        raise ValueError(f'the space has no dimension "{name}"')
+    return space[name]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.80} is no text")
+    return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r:.80} is no size")
+    return value

@@ -5,12 +5,13 @@ A rule is a function `(propagation, node) -> list of axes`, one entry per output
 and returns the labels of its outputs. It must hold for every size that the labels may take.
 """
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from supple.trace.rules import attention, convolution, indexing, matmul, normalisation, pointwise, pooling, reduction, shape, splitting
+from supple.trace.rules import attention, convolution, creation, indexing, matmul, normalisation, pointwise, pooling, reduction, shape, splitting
 
 if TYPE_CHECKING:
     from torch import fx
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Rule = Callable[["Propagation", "fx.Node"], "list[Axes]"]
 
-GROUPS = (attention, convolution, indexing, matmul, normalisation, pointwise, pooling, reduction, shape, splitting)
+GROUPS = (attention, convolution, creation, indexing, matmul, normalisation, pointwise, pooling, reduction, shape, splitting)
 
 _BY_NAME: dict[str, Rule] = {name: rule for group in GROUPS for name, rule in group.RULES.items()}
 
@@ -28,18 +29,17 @@ def rule_for(target: Any) -> Rule | None:
     """Return the rule of an operator, or None.
 
     Overloads and in-place forms (`relu_`) share the rule of their operator; operators that PyTorch tags as pointwise
-    share one rule.
+    share one rule. Only PyTorch's own operators have rules: another library's `linear` may be anything.
     """
-    name = target.__name__ if not isinstance(target, torch._ops.OpOverload) else target._opname
-    for candidate in (name, name.removesuffix("_")):
-        if candidate in _BY_NAME:
-            return _BY_NAME[candidate]
-    if isinstance(target, torch._ops.OpOverload):
-        functional = getattr(getattr(torch.ops, target.namespace), name.removesuffix("_"), None)
-        overloads = [
-            target,
-            *(getattr(functional, overload) for overload in (functional.overloads() if functional else [])),
-        ]
-        if any(torch.Tag.pointwise in overload.tags for overload in overloads):
-            return pointwise.pointwise
-    return None
+    if target is operator.getitem:
+        return indexing.getitem
+    if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten":
+        return None
+    functional = target._opname.removesuffix("_")
+    for name in (target._opname, functional):
+        if name in _BY_NAME:
+            return _BY_NAME[name]
+    # Not every overload carries the tag of its operator.
+    packet = getattr(torch.ops.aten, functional, None)
+    overloads = [target, *(getattr(packet, overload) for overload in (packet.overloads() if packet else []))]
+    return pointwise.pointwise if any(torch.Tag.pointwise in overload.tags for overload in overloads) else None

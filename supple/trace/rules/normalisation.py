@@ -17,6 +17,7 @@ def batch_norm(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
         operand = propagation.argument(node, name)
         if operand is not None:
             propagation.unify(x[1], propagation.axes(operand)[0], node)
+    propagation.set_attribute(node, "num_features", x[1])
     return [x]
 
 

@@ -60,6 +60,8 @@ RULES = dict.fromkeys(UNTAGGED, pointwise) | {
     "clone": like_first_operand,
     "alias": like_first_operand,
     "lift_fresh_copy": like_first_operand,
+    "full_like": like_first_operand,
+    "rand_like": like_first_operand,
     "triu": like_first_operand,
     "tril": like_first_operand,
     "contiguous": like_first_operand,

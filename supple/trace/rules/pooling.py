@@ -23,23 +23,23 @@ def _over_last(space_axes: int) -> "Callable[[Propagation, fx.Node], list[Axes]]
     return pool
 
 
-RULES = {
-    f"{kind}{space_axes}d{suffix}": _over_last(space_axes)
-    for space_axes in (1, 2, 3)
-    for kind, suffix in (
-        ("max_pool", ""),
-        ("max_pool", "_with_indices"),
-        ("avg_pool", ""),
-        ("adaptive_avg_pool", ""),
-        ("adaptive_max_pool", ""),
-        ("_adaptive_avg_pool", ""),
-        ("upsample_nearest", ""),
+RULES = (
+    {
+        f"{kind}{space_axes}d{suffix}": _over_last(space_axes)
+        for space_axes in (1, 2, 3)
+        for kind, suffix in (
+            ("max_pool", ""),
+            ("max_pool", "_with_indices"),
+            ("avg_pool", ""),
+            ("adaptive_avg_pool", ""),
+            ("adaptive_max_pool", ""),
+            ("upsample_nearest", ""),
+        )
+    }
+    | {"_adaptive_avg_pool2d": _over_last(2), "_adaptive_avg_pool3d": _over_last(3)}
+    | {"upsample_linear1d": _over_last(1), "upsample_trilinear3d": _over_last(3)}
+    | dict.fromkeys(
+        ("upsample_bilinear2d", "upsample_bicubic2d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
+        _over_last(2),
     )
-} | {
-    "upsample_bilinear2d": _over_last(2),
-    "upsample_bicubic2d": _over_last(2),
-    "upsample_linear1d": _over_last(1),
-    "upsample_trilinear3d": _over_last(3),
-    "_upsample_bilinear2d_aa": _over_last(2),
-    "_upsample_bicubic2d_aa": _over_last(2),
-}
+)

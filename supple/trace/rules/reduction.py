@@ -9,8 +9,10 @@ if TYPE_CHECKING:
 
 
 def reduce(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
-    """Label a reduction over `dim`, with or without `keepdim`."""
+    """Label a reduction over `dim`, with or without `keepdim`; forms without `dim` reduce all axes."""
     x = propagation.axes(node.args[0])
+    if not propagation.has_argument(node, "dim"):
+        return [()]
     dim = propagation.argument(node, "dim")
     dims = range(len(x)) if dim is None or dim == [] else [dim] if isinstance(dim, int) else dim
     reduced = {position % len(x) for position in dims}

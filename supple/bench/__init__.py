@@ -1,0 +1,35 @@
+"""The catalogue of benchmarks: one line each. `python -m supple.bench NAME` runs one; none is imported before."""
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from supple.errors import SuppleError, nearest
+
+if TYPE_CHECKING:
+    from supple.bench.form import Benchmark
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a benchmark is (a module with a function `run`), and what it shows, in one line."""
+
+    module: str
+    shows: str
+
+
+CATALOGUE = {
+    "overhead": Entry(
+        "supple.bench.overhead", "what a member costs inside its family, against the same member taken out"
+    ),
+}
+
+
+def find(name: str) -> "Benchmark":
+    """Import a benchmark. Raises `SuppleError`, with the nearest name, where there is none of that name."""
+    if name not in CATALOGUE:
+        raise SuppleError(
+            f'There is no benchmark "{name}"{nearest(name, CATALOGUE) or "."} `python -m supple.bench` lists them.'
+        )
+    run: Benchmark = importlib.import_module(CATALOGUE[name].module).run
+    return run

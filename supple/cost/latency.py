@@ -1,0 +1,247 @@
+"""Time several things in interleaved rounds until their medians are known well enough.
+
+Each round runs everything once, in an order drawn anew, so that what happens on the machine meanwhile meets all alike.
+In a round, each thing runs once untimed, because the caches hold another's data, and then for at least 2 ms: a block. A
+block in which the system took the processor away from this process (it counts that) is repeated. Python's garbage
+collector rests meanwhile. Measuring runs in the caller's process: nothing else may compute there meanwhile.
+"""
+
+import gc
+import math
+import random
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from statistics import median, quantiles
+from typing import NamedTuple
+
+from supple.errors import SuppleError
+
+LATENCY_SPREAD = "95 % interval of the median"
+_CONFIDENCE = 0.95
+_BLOCK_SECONDS = 0.002
+_FEWEST_ROUNDS = 3
+_ATTEMPTS = 4
+_WARM_UP_WINDOW = 5
+_WARM_UP_RUNS = 100
+_WARM_UP_CHANGE = 0.05
+
+Run = Callable[[], object]
+"""A call that does once what is to be timed."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: until every interval is narrow, in at least `min_rounds`, or until time is up.
+
+    An interval is narrow where its ends are at most a share `precision` from the median. `max_seconds` limits the
+    rounds of one measurement, however many things it compares; `seed` draws the order within each round.
+    """
+
+    precision: float = 0.02
+    min_rounds: int = 11
+    max_seconds: float = 20.0
+    seed: int = 0
+
+
+DEFAULT_EFFORT = Effort()
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long one batch takes, in ms.
+
+    `low_ms` and `high_ms` are the ends of a 95 % interval of the median, without assumptions on the distribution; the
+    quartiles show the spread over `rounds` rounds. `disturbed` is the share of rounds in which this process lost the
+    processor in each attempt; they do not count, unless almost all rounds are such. `is_narrow` says why measuring
+    stopped: because the interval was narrow enough, or (False) because time was up.
+
+    Where a reference network ran in the same rounds, all these times are as if it took `reference_ms` in each round;
+    in truth it took `drift` times that, in the median.
+    """
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    lower_quartile_ms: float
+    upper_quartile_ms: float
+    rounds: int
+    disturbed: float
+    is_narrow: bool
+    reference_ms: float | None = None
+    drift: float = 1.0
+
+
+class Block(NamedTuple):
+    """The mean time of the runs of one thing in one round, and whether the process lost the processor meanwhile."""
+
+    seconds: float
+    is_disturbed: bool
+
+
+Rounds = list[list[Block]]
+"""The blocks of each round, in the order in which the things were given."""
+
+
+def time_interleaved(runs: Sequence[Run], effort: Effort) -> list[Latency]:
+    """Time each of `runs`, calls without arguments; return the latencies in the same order.
+
+    Raises `SuppleError` where there is nothing to time.
+    """
+
+    def milliseconds(rounds: Rounds) -> list[list[float]]:
+        return [
+            [1000 * blocks[index].seconds for blocks in _undisturbed(rounds, [index])] for index in range(len(runs))
+        ]
+
+    rounds = _run_rounds(runs, effort, milliseconds)
+    return [
+        _latency(series, _disturbed(rounds, [index]), effort.precision)
+        for index, series in enumerate(milliseconds(rounds))
+    ]
+
+
+def time_against_reference(
+    reference: Run, runs: Sequence[Run], effort: Effort, reference_ms: float | None
+) -> list[Latency]:
+    """Time `runs` as `time_interleaved` does, each as a ratio to the reference in the same round.
+
+    The ratios are turned into times with `reference_ms`, by default what the reference takes in these rounds. A
+    machine whose speed changes from round to round, or from one measurement to the next, so changes little.
+    """
+
+    def ratios(rounds: Rounds) -> list[list[float]]:
+        return [
+            [blocks[index].seconds / blocks[0].seconds for blocks in _undisturbed(rounds, [0, index])]
+            for index in range(1, len(runs) + 1)
+        ]
+
+    rounds = _run_rounds([reference, *runs], effort, ratios)
+    measured_ms = 1000 * median(blocks[0].seconds for blocks in _undisturbed(rounds, [0]))
+    unit_ms = measured_ms if reference_ms is None else reference_ms
+    return [
+        replace(
+            _latency([unit_ms * ratio for ratio in series], _disturbed(rounds, [0, index]), effort.precision),
+            reference_ms=unit_ms,
+            drift=measured_ms / unit_ms,
+        )
+        for index, series in enumerate(ratios(rounds), start=1)
+    ]
+
+
+def _run_rounds(runs: Sequence[Run], effort: Effort, summarised: Callable[[Rounds], list[list[float]]]) -> Rounds:
+    """Run rounds until the medians of the summarised series are known well enough, or time is up."""
+    if not runs:
+        raise SuppleError("There is nothing to measure: give at least one model.")
+    rng = random.Random(effort.seed)
+    order = list(range(len(runs)))
+    rounds: Rounds = []
+    with _without_garbage_collection():
+        repeats = [max(1, math.ceil(_BLOCK_SECONDS / _warm_up(run))) for run in runs]
+        deadline = time.perf_counter() + effort.max_seconds
+        while len(rounds) < _FEWEST_ROUNDS or time.perf_counter() < deadline:
+            rng.shuffle(order)
+            blocks = {index: _block(runs[index], repeats[index]) for index in order}
+            rounds.append([blocks[index] for index in range(len(runs))])
+            if len(rounds) >= effort.min_rounds and all(
+                len(series) >= effort.min_rounds and _is_narrow(sorted(series), effort.precision)
+                for series in summarised(rounds)
+            ):
+                break
+    return rounds
+
+
+def _undisturbed(rounds: Rounds, indices: Sequence[int]) -> Rounds:
+    """Return the rounds in which none of these things was disturbed; all rounds where almost none is left."""
+    kept = [blocks for blocks in rounds if not any(blocks[index].is_disturbed for index in indices)]
+    return kept if len(kept) >= _FEWEST_ROUNDS else rounds
+
+
+def _disturbed(rounds: Rounds, indices: Sequence[int]) -> float:
+    """Return the share of rounds in which any of these things was disturbed."""
+    return sum(any(blocks[index].is_disturbed for index in indices) for blocks in rounds) / len(rounds)
+
+
+def median_interval(ordered: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % confidence interval of the median of an ordered sample, by order statistics.
+
+    The number of values below the median is binomial, whatever the distribution. Of fewer than 6 values even the
+    whole range is less certain than that; it is returned nevertheless.
+    """
+    outside = _values_outside(len(ordered))
+    return ordered[outside], ordered[-1 - outside]
+
+
+@cache
+def _values_outside(count: int) -> int:
+    """Return how many values lie outside the interval at either end of a sample of `count`."""
+    # The largest k with P(fewer than k values lie below the median) <= 2.5 %; the interval begins at the k-th value.
+    probability = 0.0
+    for k in range(count // 2 + 1):
+        probability += math.comb(count, k) / 2**count
+        if probability > (1 - _CONFIDENCE) / 2:
+            return max(k - 1, 0)
+    return 0
+
+
+def _is_narrow(ordered: Sequence[float], precision: float) -> bool:
+    low, high = median_interval(ordered)
+    middle = median(ordered)
+    return max(high - middle, middle - low) <= precision * middle
+
+
+def _latency(series: Sequence[float], disturbed: float, precision: float) -> Latency:
+    ordered = sorted(series)
+    low, high = median_interval(ordered)
+    lower, _, upper = quantiles(ordered, n=4, method="inclusive")
+    return Latency(median(ordered), low, high, lower, upper, len(ordered), disturbed, _is_narrow(ordered, precision))
+
+
+def _warm_up(run: Run) -> float:
+    """Run until two windows of runs in a row take about as long; return the seconds of one run."""
+    before = math.inf
+    for _ in range(_WARM_UP_RUNS // _WARM_UP_WINDOW):
+        now = median(_seconds(run) for _ in range(_WARM_UP_WINDOW))
+        if abs(now - before) <= _WARM_UP_CHANGE * now:
+            break
+        before = now
+    return max(now, 1e-9)
+
+
+def _block(run: Run, repeats: int) -> Block:
+    for _ in range(_ATTEMPTS):
+        run()
+        switches = _times_interrupted()
+        start = time.perf_counter()
+        for _ in range(repeats):
+            run()
+        block = Block((time.perf_counter() - start) / repeats, _times_interrupted() > switches)
+        if not block.is_disturbed:
+            break
+    return block
+
+
+def _times_interrupted() -> int:
+    """Return how often the system has taken a processor from any thread of this process that wanted to go on."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+def _seconds(run: Run) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,62 @@
+"""A whole run as one file: which model, which data, and how to train, search and export."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from supple.data import DataConfig
+from supple.runs.config_file import to_yaml
+from supple.searching import SearchConfig
+from supple.training import TrainConfig
+
+
+class ModelConfig(BaseModel):
+    """The user's model: a function or class that returns it, by import path."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    function: str = Field(description='where the model comes from, as "package.module:function"')
+    arguments: dict[str, JsonValue] = Field(default={}, description="its keyword arguments")
+
+
+class ExportConfig(BaseModel):
+    """How the chosen members are exported and judged."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    parity_images: int = Field(
+        default=256, ge=1, description="validation images on which an exported file must agree with its member"
+    )
+    latency_seconds: float = Field(default=6.0, gt=0, description="longest time of the closing latency comparison")
+
+
+class RunConfig(BaseModel):
+    """A run: `supple run` reads it from a YAML file. `seed` also seeds what has no seed of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = Field(default="A family of networks", description="heading of the report")
+    seed: int = Field(default=0, ge=0, description="seed of the weights, the data split, training and search")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads for training; all usable cores if not set")
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig = TrainConfig()
+    search: SearchConfig = SearchConfig()
+    export: ExportConfig = ExportConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hand_down_the_seed(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "seed" not in content:
+            return content
+        stages = {
+            name: {"seed": content["seed"], **stage}
+            for name in ("train", "search")
+            if isinstance(stage := content.get(name, {}), dict)
+        }
+        return {**content, **stages}
+
+    def to_yaml(self) -> str:
+        """Return the resolved config as YAML, every setting in it."""
+        return to_yaml(json.loads(self.model_dump_json()))

@@ -1,0 +1,115 @@
+"""Gather the figures of a finished run into the summary that the report shows."""
+
+from dataclasses import asdict
+
+from supple.cost import LATENCY_SPREAD, count_macs
+from supple.data import Batches, ImageBatches, Splits
+from supple.family import Family
+from supple.report import (
+    DataSummary,
+    Evaluated,
+    ExportedMember,
+    Frozen,
+    HistoryRow,
+    Origin,
+    RunSummary,
+    SpaceSummary,
+    hypervolume_curves,
+    mark_front,
+)
+from supple.runs.config import ModelConfig, RunConfig
+from supple.runs.directory import RunDirectory
+from supple.searching import Evaluation, SearchResult
+from supple.training import History
+
+
+def summarise(
+    config: RunConfig,
+    directory: RunDirectory,
+    splits: Splits,
+    family: Family,
+    history: History,
+    found: SearchResult,
+    members: tuple[ExportedMember, ...],
+    created: str,
+) -> RunSummary:
+    """Return the summary of a run."""
+    session = directory.started_sessions()[-1]
+    searched = mark_front(_evaluated(entry, Origin.SEARCH) for entry in found.searched)
+    baseline = mark_front(_evaluated(entry, Origin.BASELINE) for entry in found.baseline)
+    return RunSummary(
+        title=config.title,
+        created=created,
+        seed=config.seed,
+        target=config.search.target,
+        config_yaml=directory.config.read_text(encoding="utf-8"),
+        versions=session["versions"],
+        machine=session["machine"],
+        data=DataSummary(
+            name=config.data.kind.value,
+            classes=len(splits.classes),
+            train_images=count_images(splits.train),
+            validation_images=count_images(splits.valid),
+            test_images=count_images(splits.test),
+        ),
+        space=_space_summary(family, splits),
+        history=tuple(HistoryRow(**asdict(row)) for row in history.rows),
+        search=searched,
+        baseline=baseline,
+        hypervolume=hypervolume_curves(searched, baseline),
+        members=members,
+        latency_spread=LATENCY_SPREAD,
+        loading_code=loading_code(config.model, directory, members[0].name),
+    )
+
+
+def loading_code(model: ModelConfig, directory: RunDirectory, member: str) -> str:
+    """Return the Python lines that load one exported member as a PyTorch module."""
+    module, _, function = model.function.partition(":")
+    arguments = ", ".join(f"{name}={value!r}" for name, value in model.arguments.items())
+    return "\n".join(
+        [
+            "import supple",
+            f"from {module} import {function}",
+            "from pathlib import Path",
+            "",
+            f'run = Path("{directory.path}")',
+            f'family = supple.load(run / "family", {function}({arguments}))',
+            f'config = supple.Config.from_json((run / "members" / "{member}.json").read_text())',
+            "member = family.extract(config).eval()",
+        ]
+    )
+
+
+def count_images(batches: Batches) -> int:
+    """Return the number of images that the batches are made of."""
+    return batches.images_count if isinstance(batches, ImageBatches) else sum(len(labels) for _, labels in batches)
+
+
+def _evaluated(entry: Evaluation, origin: Origin) -> Evaluated:
+    return Evaluated(
+        config=dict(entry.config),
+        accuracy=entry.accuracy,
+        latency_ms=entry.latency.median_ms,
+        latency_low_ms=entry.latency.low_ms,
+        latency_high_ms=entry.latency.high_ms,
+        parameters=entry.parameters,
+        macs=entry.macs,
+        origin=origin,
+    )
+
+
+def _space_summary(family: Family, splits: Splits) -> SpaceSummary:
+    space = family.space
+    smallest, largest = (
+        count_macs(family.extract(config), splits.example_inputs) for config in (space.min(), space.max())
+    )
+    return SpaceSummary(
+        dimensions=space.dimensions,
+        members_count=space.count(),
+        smallest_parameters=family.count_parameters(space.min()),
+        largest_parameters=family.count_parameters(space.max()),
+        smallest_macs=smallest,
+        largest_macs=largest,
+        frozen=tuple(Frozen(entry.what, entry.reason) for entry in family.structure.frozen),
+    )

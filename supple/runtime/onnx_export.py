@@ -1,0 +1,133 @@
+"""Export an ordinary module to ONNX, and call it done only where the file's outputs agree with the module's."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+from supple.errors import SuppleError
+from supple.runtime.evaluating import evaluating
+from supple.runtime.onnx_session import OnnxSession
+from supple.runtime.parity import Parity, check_export
+from supple.storage import write_atomically
+
+ONNX_OPSET = 20
+BATCH_AXIS = "batch"
+
+
+def export(
+    member: nn.Module,
+    example_inputs: torch.Tensor | tuple[torch.Tensor, ...],
+    path: Path | str,
+    check_inputs: torch.Tensor | tuple[torch.Tensor, ...] | None = None,
+) -> Parity:
+    """Write a module to an ONNX file (opset 20, any batch size) and return how well the two agree.
+
+    `example_inputs` are inputs as the module takes them. The file is run in ONNX Runtime on `check_inputs`, by default
+    on the example inputs; give real ones, some hundreds. Raises `SuppleError`, and writes nothing, where the module
+    cannot be exported or the outputs do not agree.
+    """
+    model = exported_model(member, example_inputs, optimize=True)
+    remove_notes(model)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+        content = file_content(model)
+    except Exception as error:  # the checker, the shape inference and protobuf each have errors of their own
+        raise SuppleError(f"{type(member).__name__} became no valid ONNX model: {_first_line(error)}") from error
+    parity = check_export(member, OnnxSession(content), example_inputs if check_inputs is None else check_inputs)
+    write_atomically(path, content)
+    return parity
+
+
+def exported_model(
+    module: nn.Module, example_inputs: torch.Tensor | tuple[torch.Tensor, ...], optimize: bool
+) -> onnx.ModelProto:
+    """Return a module in eval mode as an ONNX model whose first axis of every input and output is free.
+
+    With `optimize`, constants are folded and batch norm is fused into convolutions. Without, initializers keep their
+    state-dict names, and each node says in its metadata which modules it comes from. Raises `SuppleError` where the
+    exporter fails.
+    """
+    inputs = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)
+    batch = torch.export.Dim(BATCH_AXIS)
+    try:
+        with _silence(), evaluating(module):
+            program = torch.onnx.export(
+                module,
+                # A batch of one sample would be taken for a constant.
+                tuple(torch.cat([tensor, tensor]) if len(tensor) == 1 else tensor for tensor in inputs),
+                dynamo=True,
+                dynamic_shapes=tuple({0: batch} for _ in inputs),
+                opset_version=ONNX_OPSET,
+                optimize=optimize,
+                verbose=False,
+            )
+            if program is None:
+                raise RuntimeError("the exporter returned nothing")
+            model = program.model_proto
+    except Exception as error:  # whatever the user's forward or the exporter raises
+        raise SuppleError(
+            f"{type(module).__name__} cannot be exported to ONNX with inputs "
+            f"{[list(tensor.shape) for tensor in inputs]}: {_first_line(_root_cause(error))}"
+        ) from error
+    _check_batch_is_free(model, module)
+    return model
+
+
+def _check_batch_is_free(model: onnx.ModelProto, module: nn.Module) -> None:
+    for value in (*model.graph.input, model.graph.output[0]):
+        axes = value.type.tensor_type.shape.dim
+        if not axes or not axes[0].dim_param:
+            raise SuppleError(
+                f'{type(module).__name__} fixes the batch size: the first axis of "{value.name}" is '
+                f"{axes[0].dim_value if axes else 'not there'} whatever the inputs are. Take the batch size from the "
+                "input in forward."
+            )
+
+
+def remove_notes(model: onnx.ModelProto) -> None:
+    """Remove what the exporter notes on nodes and values: stack traces with the paths of this machine, above all."""
+    graph = model.graph
+    for entry in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        entry.ClearField("metadata_props")
+        entry.ClearField("doc_string")
+
+
+def file_content(model: onnx.ModelProto) -> bytes:
+    """Return a model as the content of its file; the same model always gives the same bytes."""
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what the exporter warns, logs and prints from the user: it speaks of its own inner affairs."""
+    disabled_before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled_before)
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,98 @@
+"""A small project of a user's own: a tiny model and a few images, and the command run on them as a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+MODEL = """
+import torch
+from torch import nn
+from supple.models import ResNet
+
+
+def network(num_classes=3):
+    return ResNet(1, num_classes, 16, (16, 32), (1, 2))
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.network = network()
+
+    def forward(self, x):
+        return self.network(x), x.mean()
+
+
+def number():
+    return 7
+"""
+
+CONFIG = """
+model: {function: "small_project:network", arguments: {num_classes: 3}}
+data: {kind: folder, path: images}
+threads: 1
+train: {epochs: 2, batch_size: 32, calibration_images: 64, checkpoint_seconds: 0}
+search: {evaluations: 4, population: 2, calibration_images: 64, seconds_per_latency: 0.2}
+export: {parity_images: 16, latency_seconds: 0.5}
+"""
+
+
+def write_images(folder: Path, classes: int = 3, per_class: int = 100, size: int = 16) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for label in range(classes):
+        (folder / f"class_{label}").mkdir(parents=True)
+        for number in range(per_class):
+            noise = torch.randint(0, 100, (size, size), generator=generator, dtype=torch.uint8)
+            noise[label * 5 : label * 5 + 4] += 150
+            Image.fromarray(noise.numpy()).save(folder / f"class_{label}" / f"{number}.png")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Return a folder with `small_project.py`, `config.yaml` and 300 images of three classes."""
+    (tmp_path / "small_project.py").write_text(MODEL)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    write_images(tmp_path / "images")
+    return tmp_path
+
+
+@pytest.fixture
+def start(project):
+    """Return a function that starts `supple` with arguments in the project's folder, and gives the process."""
+    processes = []
+
+    def begin(*arguments, **options):
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "supple", *arguments],
+            cwd=project,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "PYTHONPATH": str(project)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def supple(start):
+    """Return a function that runs `supple` with arguments and gives (exit status, stdout, stderr)."""
+
+    def run(*arguments, **options):
+        process = start(*arguments, **options)
+        output, errors = process.communicate(timeout=300)
+        return process.returncode, output, errors
+
+    return run

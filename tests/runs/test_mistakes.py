@@ -1,0 +1,175 @@
+"""A user's mistake gets one clear line, a non-zero exit status, no traceback, and leaves nothing that looks whole."""
+
+import resource
+import shutil
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from supple.cli import app
+
+
+@pytest.fixture
+def invoke(project, monkeypatch):
+    """Return a function that runs the command in this process, and gives (exit status, error text)."""
+    monkeypatch.chdir(project)
+    monkeypatch.syspath_prepend(project)
+
+    def run(*arguments):
+        result = CliRunner().invoke(app, list(arguments))
+        return result.exit_code, result.stderr
+
+    return run
+
+
+def _one_class(project):
+    for label in (1, 2):
+        shutil.rmtree(project / "images" / f"class_{label}")
+
+
+def _mixed_sizes(project):
+    Image.new("L", (20, 20)).save(project / "images" / "class_0" / "larger.png")
+
+
+def _no_images(project):
+    shutil.rmtree(project / "images")
+    (project / "images").mkdir()
+
+
+def _few_images(project):
+    for image in project.glob("images/*/*.png"):
+        if image.stem != "0":
+            image.unlink()
+
+
+def _no_yaml(project):
+    (project / "config.yaml").write_text("model: {function: [\n")
+
+
+def _nothing(project):
+    pass
+
+
+def _a_file_in_the_way(project):
+    (project / "out").write_text("mine")
+
+
+def _a_strange_folder(project):
+    (project / "out").mkdir()
+    (project / "out" / "thesis.tex").write_text("mine")
+
+
+MISTAKES = {
+    "empty data folder": (_no_images, [], "images"),
+    "missing data folder": (_nothing, ["--set", "data.path=imagse"], "imagse"),
+    "one class only": (_one_class, [], "class"),
+    "images of mixed size": (_mixed_sizes, [], "image_size"),
+    "too few images": (_few_images, [], "image"),
+    "no YAML": (_no_yaml, [], "config.yaml"),
+    "key mistyped": (_nothing, ["--set", "train.epoch=3"], 'did you mean "train.epochs"?'),
+    "section mistyped": (_nothing, ["--set", "serach.evaluations=3"], 'did you mean "search"?'),
+    "value of the wrong type": (_nothing, ["--set", "train.epochs=many"], "train.epochs"),
+    "override without a value": (_nothing, ["--set", "train.epochs"], "train.epochs"),
+    "wrong module": (_nothing, ["--set", "model.function=small_projet:network"], "small_projet"),
+    "wrong function": (_nothing, ["--set", "model.function=small_project:netwrok"], 'did you mean "network"?'),
+    "no function named": (_nothing, ["--set", "model.function=small_project"], "small_project"),
+    "wrong argument": (_nothing, ["--set", "model.arguments={classes: 3}"], "classes"),
+    "a model that is none": (
+        _nothing,
+        ["--set", "model={function: 'small_project:number'}"],
+        "returned int, not a torch.nn.Module",
+    ),
+    "a model that returns a tuple": (_nothing, ["--set", "model={function: 'small_project:Pair'}"], "tuple"),
+    "a model for other images": (
+        _nothing,
+        ["--set", "model={function: 'supple.models:resnet_small'}"],
+        "cannot be captured with the example inputs [[2, 1, 16, 16]]",
+    ),
+    "unknown target": (_nothing, ["--set", "search.target=onnxruntme:cpu"], "onnxruntime"),
+    "unknown kind of data": (_nothing, ["--set", "data.kind=foldr"], "folder"),
+    "a file where the folder should be": (_a_file_in_the_way, [], "out"),
+    "a folder that holds something else": (_a_strange_folder, [], "thesis.tex"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_gets_one_clear_line(mistake, project, invoke):
+    prepare, arguments, expected = MISTAKES[mistake]
+    prepare(project)
+    status, errors = invoke("run", "config.yaml", "--out", "out", *arguments)
+    lines = [line for line in errors.splitlines() if line.startswith("Error: ")]
+    assert status == 1
+    assert len(lines) == 1
+    assert expected in lines[0]
+    assert "Traceback" not in errors
+    assert not (project / "out" / "manifest.json").exists()
+    assert not (project / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["runn", "config.yaml"], "run"),
+        (["run", "config.yaml", "--resum"], "--resume"),
+        (["run"], "CONFIG"),
+    ],
+)
+def test_a_mistyped_command_names_the_nearest_and_ends_with_status_2(arguments, expected, invoke):
+    status, errors = invoke(*arguments)
+    assert status == 2
+    assert expected in errors
+
+
+def test_a_missing_config_names_the_nearest_file(invoke):
+    status, errors = invoke("run", "confg.yaml")
+    assert status == 1
+    assert 'did you mean "config.yaml"?' in errors
+
+
+def test_debug_shows_the_traceback(invoke, monkeypatch, project):
+    result = CliRunner().invoke(app, ["run", "missing.yaml", "--debug"])
+    assert result.exit_code == 1
+    assert result.exception is not None
+    assert "missing.yaml" in str(result.exception)
+
+
+def test_a_run_that_exists_is_not_overwritten(invoke, project):
+    (project / "out").mkdir()
+    (project / "out" / "config.yaml").write_text("title: earlier\n")
+    status, errors = invoke("run", "config.yaml", "--out", "out")
+    assert status == 1
+    assert "--resume" in errors
+    assert (project / "out" / "config.yaml").read_text() == "title: earlier\n"
+
+
+def test_a_resumed_run_keeps_its_config(invoke, project):
+    (project / "out").mkdir()
+    status, config = 0, CliRunner().invoke(app, ["run", "config.yaml", "--print-config"]).stdout
+    (project / "out" / "config.yaml").write_text(config)
+    status, errors = invoke("run", "config.yaml", "--out", "out", "--resume", "--set", "train.epochs=9")
+    assert status == 1
+    assert "train.epochs=2, not 9" in errors
+
+
+def test_no_write_permission(invoke, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    status, errors = invoke("run", "config.yaml", "--out", "out")
+    assert status == 1
+    assert "Permission denied" in errors
+
+
+@pytest.mark.parametrize("kilobytes", [1, 60, 250])
+def test_a_full_disk_ends_the_run_with_one_line_and_nothing_that_looks_whole(kilobytes, project, supple):
+    # A limit on the size of a file fails writes as a full disk does; the larger ones let the run get further.
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, kilobytes * 1024))
+
+    status, _, errors = supple("run", "config.yaml", "--out", "out", preexec_fn=limit)
+    assert status == 1
+    assert len([line for line in errors.splitlines() if line.startswith("Error: ")]) == 1, errors
+    assert "Traceback" not in errors
+    assert not (project / "out" / "manifest.json").exists()

@@ -1,0 +1,108 @@
+"""The whole job on a user's own small project: once through, killed and resumed, guarded against a second writer."""
+
+import json
+import re
+import signal
+import time
+
+import onnx
+import pytest
+import torch
+import yaml
+
+import supple as api
+from supple.errors import SuppleError
+from supple.report import RunSummary
+from supple.storage import load_tensors, verify
+
+
+def _wait_for(process, folder, pattern, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not list(folder.glob(pattern)):
+        if process.poll() is not None:
+            pytest.fail(f"the run ended before {pattern} was there: {process.communicate()[1]}")
+        if time.monotonic() > deadline:
+            pytest.fail(f"{pattern} was not there after {seconds} s")
+        time.sleep(0.02)
+
+
+def test_a_run_killed_in_training_and_in_the_search_ends_as_one_that_was_not(project, start, supple):
+    whole, killed = project / "whole", project / "killed"
+    assert supple("run", "config.yaml", "--out", str(whole))[0] == 0
+    for finished_thing in ("checkpoints/*/manifest.json", "study.sqlite"):
+        process = start("run", "config.yaml", "--out", str(killed), "--resume")
+        _wait_for(process, killed, finished_thing)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (killed / "manifest.json").exists()
+    status, output, errors = supple("run", "config.yaml", "--out", str(killed), "--resume")
+    assert status == 0, errors
+    assert "Report:" in output
+    one, other = (load_tensors(folder / "family" / "weights.safetensors") for folder in (whole, killed))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    summaries = [RunSummary.from_json((folder / "summary.json").read_text()) for folder in (whole, killed)]
+    rows = [[(row.step, row.loss_largest, row.accuracy_smallest) for row in entry.history] for entry in summaries]
+    assert rows[0] == rows[1]
+    assert len(summaries[1].search) == len(summaries[1].baseline) == 4
+    assert len({tuple(entry.config.items()) for entry in summaries[1].search}) == 4
+    assert len(json.loads((killed / "sessions.json").read_text())) == 3
+    _assert_whole(killed, summaries[1])
+    with pytest.raises(SuppleError, match="the model has none"):
+        api.load(killed / "family", torch.nn.Linear(2, 2))
+
+
+def _assert_whole(folder, summary):
+    verify(folder, "run")
+    assert yaml.safe_load((folder / "config.yaml").read_text())["train"]["epochs"] == 2
+    assert {member.name for member in summary.members} >= {"small", "full"}
+    for member in summary.members:
+        assert member.parity.agrees
+        assert member.parity.images == 16
+        onnx.checker.check_model(onnx.load(folder / member.file_name))
+    by_macs = sorted(summary.members, key=lambda member: member.macs)
+    assert by_macs[-1].name == "full"
+    report = (folder / "report.html").read_text()
+    assert "<script src" not in report
+    # The lines that the report shows load the member that was exported.
+    lines = re.sub(r"^from small_project.*$", "from supple.models import ResNet", summary.loading_code, flags=re.M)
+    scope: dict[str, object] = {}
+    exec(lines.replace("network(num_classes=3)", "ResNet(1, 3, 16, (16, 32), (1, 2))"), scope)
+    assert sum(p.numel() for p in scope["member"].parameters()) == summary.members[0].parameters
+
+
+BLOCKED_SOCKETS = """
+import socket
+
+def refuse(*arguments, **options):
+    raise AssertionError("the network was used")
+
+socket.socket.connect = refuse
+socket.create_connection = refuse
+socket.getaddrinfo = refuse
+"""
+
+
+def test_a_finished_run_is_shown_again_and_its_damage_is_found(project, supple):
+    # The whole job also works where every use of the network fails.
+    (project / "sitecustomize.py").write_text(BLOCKED_SOCKETS)
+    assert supple("run", "config.yaml", "--out", "out", "--set", "train.epochs=1")[0] == 0
+    status, output, _ = supple("run", "config.yaml", "--out", "out", "--resume", "--set", "train.epochs=1")
+    assert status == 0
+    assert "Report:" in output
+    model = project / "out" / "members" / "small.onnx"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+    status, _, errors = supple("run", "config.yaml", "--out", "out", "--resume", "--set", "train.epochs=1")
+    assert status == 1
+    assert "small.onnx" in errors
+
+
+def test_a_second_process_on_the_same_directory_is_refused(project, start, supple):
+    first = start("run", "config.yaml", "--out", "out")
+    _wait_for(first, project, "out/config.yaml")
+    status, _, errors = supple("run", "config.yaml", "--out", "out", "--resume")
+    assert status == 1
+    assert str(first.pid) in errors
+    assert first.poll() is None
