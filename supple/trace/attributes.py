@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
 
 from supple.trace.structure import Attribute, Axis
 
