@@ -7,7 +7,6 @@ Most are there to be read by people and exporters (`in_features`); a few steer t
 from collections.abc import Iterator, Mapping
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from supple.trace.structure import Attribute, Axis
@@ -28,8 +27,6 @@ def module_attributes(model: nn.Module, axes: Mapping[str, tuple[Axis, ...]]) ->
             found += [(channels[1], axis("weight", 1))] if module.groups == 1 else []
         elif isinstance(module, nn.Linear):
             found = [("out_features", axis("weight", 0)), ("in_features", axis("weight", 1))]
-        elif isinstance(module, _NormBase):
-            found = [("num_features", labelled.get((path, "num_features")))]
         elif isinstance(module, nn.Embedding):
             found = [("num_embeddings", axis("weight", 0)), ("embedding_dim", axis("weight", 1))]
         for name, bound in found:

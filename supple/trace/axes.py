@@ -27,6 +27,10 @@ CONSTANT_BY_NATURE = frozenset(
 """Reasons that need no mention in a summary: nobody expects these axes to shrink."""
 
 
+MOST_STEPS = 200
+"""Steps of one unification after which it is given up, and both labels are fixed."""
+
+
 @dataclass(eq=False)
 class Atom:
     """A range of indices.
@@ -84,14 +88,17 @@ class Labels:
 
     def unify(self, one: Expression, other: Expression, reason: str) -> None:
         """Make two labels equal. Where that is impossible, fix both for the given reason."""
-        while (one := self.resolve(one)) != (other := self.resolve(other)):
-            if expression_size(one) != expression_size(other) or not self._unify_one_step(one, other):
-                fixed = one if self.is_fixed(one) else other if self.is_fixed(other) else ()
-                # Where one of them cannot shrink anyway, its own reason says more.
-                cause = next((atom.fixed for product in fixed for atom in product), None) or reason
-                self.fix(one, cause)
-                self.fix(other, cause)
+        for _ in range(MOST_STEPS):
+            one, other = self.resolve(one), self.resolve(other)
+            if one == other:
                 return
+            if expression_size(one) != expression_size(other) or not self._unify_one_step(one, other):
+                break
+        fixed = one if self.is_fixed(one) else other if self.is_fixed(other) else ()
+        # Where one of them cannot shrink anyway, its own reason says more.
+        cause = next((atom.fixed for product in fixed for atom in product), None) or reason
+        self.fix(one, cause)
+        self.fix(other, cause)
 
     def _unify_one_step(self, one: Expression, other: Expression) -> bool:
         """Merge or refine one pair of atoms; say whether that was possible."""
@@ -158,9 +165,22 @@ class Labels:
             elif outer != ((),):
                 # heads x (keys + values): each index of the outer range carries the whole concatenation along.
                 self.fix(result, "it is repeated along another axis")
-                inner = self._collapsed.setdefault(result, Atom(expression_size(result), "a repeated concatenation"))
-                result = tuple((*head, inner) for head in outer)
+                inner = self._collapse(result)
+                result = tuple((*head, *inner) for head in outer)
         return result
+
+    def _collapse(self, concatenation: Expression) -> Product:
+        """Return what stands for a fixed concatenation inside a product: always the same for the same one."""
+        while True:
+            atom = self._collapsed.setdefault(
+                concatenation, Atom(expression_size(concatenation), "a repeated concatenation")
+            )
+            resolved = self._resolve_atom(atom)
+            if len(resolved) == 1:
+                return resolved[0]
+            if resolved == concatenation:
+                return (atom,)
+            concatenation = resolved
 
     def _resolve_atom(self, atom: Atom) -> Expression:
         while atom.merged_into is not None:
