@@ -1,5 +1,6 @@
 """The command line: each command is a thin call into the API. Nothing heavy is imported before a command runs."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -108,6 +109,9 @@ def _fail(error: Exception, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line."""
+    # Threads of PyTorch's that wait should sleep, not spin: where other programs need the cores too, spinning threads
+    # were seen to make a training step eight times slower. It counts only if it is set before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="supple")
 
 

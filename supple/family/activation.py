@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from supple.family.selection import Cut, gather, prefix_unit
 from supple.space import Config
-from supple.trace import Attribute, Structure
+from supple.trace import Attribute, Axis, Structure
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,20 @@ def _places(model: nn.Module, kind: str) -> tuple[Place, ...]:
     )
 
 
-@dataclass(frozen=True)
-class ElasticPlace:
-    """A place whose tensor differs between members, how it is cut, and under which depths it is there at all."""
+class Slot(NamedTuple):
+    """A tensor that members may fill differently, and all places where it hangs.
 
-    place: Place
-    cut: Cut
-    present: tuple[tuple[str, int], ...]
+    `cut` is the number of its cut, or None where its size never changes; `blocks` are those that hold all its places.
+    """
 
-    def is_present(self, config: Mapping[str, int]) -> bool:
-        """Say whether the member holds the tensor."""
-        return all(config[dimension] >= at_least for dimension, at_least in self.present)
+    places: tuple[Place, ...]
+    cut: int | None
+    blocks: frozenset[str]
+
+
+Change = tuple[dict[str, Any], str, Any]
+Changes = list[Change]
+"""What hangs, or is to hang, where in the module tree: (dictionary, name, value)."""
 
 
 class Activator:
@@ -71,69 +74,95 @@ class Activator:
     def __init__(self, model: nn.Module, structure: Structure) -> None:
         self._model = model
         self._structure = structure
-        self._parameters = [self._elastic(place) for place in parameter_places(model) if self._is_elastic(place)]
-        buffers = buffer_places(model)
-        self._elastic_buffers = [self._elastic(place) for place in buffers if self._is_elastic(place)]
-        self._statistics = [place for place in buffers if isinstance(place.module, _NormBase)]
-        self._other_buffers = [place for place in buffers if not isinstance(place.module, _NormBase)]
+        self._largest = structure.space.max()
+        self._cuts: list[Cut] = []
+        # Tensors with the same axes, as those of one norm, share a cut.
+        numbers: dict[tuple[Axis, ...], int] = {}
+        slots = [self._slot(places, numbers) for places in _by_tensor(parameter_places(model))]
+        self._parameters = [slot for slot in slots if slot.cut is not None]
+        self._buffers = [self._slot(places, numbers) for places in _by_tensor(buffer_places(model))]
         self._attributes = sized_attributes(model, structure)
+        # While a member is active: what else hangs in its places.
+        self._undo: Changes = []
 
-    def _is_elastic(self, place: Place) -> bool:
-        return any(axis.dimensions for axis in self._structure.axes.get(place.key, ()))
-
-    def _elastic(self, place: Place) -> ElasticPlace:
-        present = tuple(
-            (block.dimension, block.at_least)
-            for block in self._structure.blocks
-            if place.key.startswith(block.path + ".")
-        )
-        return ElasticPlace(place, Cut(self._structure.axes[place.key]), present)
+    def _slot(self, places: tuple[Place, ...], numbers: dict[tuple[Axis, ...], int]) -> Slot:
+        axes = self._structure.axes[places[0].key]
+        if any(axis.dimensions for axis in axes) and axes not in numbers:
+            numbers[axes] = len(self._cuts)
+            self._cuts.append(Cut(axes))
+        around = [
+            {block.path for block in self._structure.blocks if place.key.startswith(block.path + ".")}
+            for place in places
+        ]
+        return Slot(places, numbers.get(axes), frozenset.intersection(*map(frozenset, around)))
 
     @contextmanager
-    def activated(self, config: Config, statistics: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    def activated(
+        self, config: Config, calibrated: Mapping[str, torch.Tensor], keep_statistics: bool = False
+    ) -> Iterator[None]:
         """Hang a member's tensors, attributes and blocks into the tree, and put back what was there.
 
-        `statistics` holds calibrated buffers by key. A member in training mode keeps no batch-norm statistics: they
-        would mix with those of the full network, and its output does not depend on them.
+        `calibrated` holds recomputed buffers by key. A member in training mode has no batch-norm statistics, unless
+        `keep_statistics`: they would mix with those of the full network, and its output does not depend on them. A
+        member within which another is activated gives way to it, and comes back.
         """
-        values = dict(config)
-        present = [entry for entry in self._parameters if entry.is_present(values)]
-        shared = [entry.place.tensor for entry in present]
-        parts = gather([entry.cut.selection(values) for entry in present], shared)
-        changes: list[tuple[dict[str, Any], str, Any]] = [
-            (entry.place.holder, entry.place.name, part) for entry, part in zip(present, parts, strict=True)
-        ]
-        changes.extend(self._buffer_changes(values, statistics))
-        changes.extend(attribute_changes(self._attributes, values))
-        changes.extend(
-            (vars(container), "_modules", children)
-            for container, children in remaining_children(self._model, self._structure.dropped_blocks(config))
-        )
-        before = [holder[name] for holder, name, _ in changes]
+        enclosing = _hang(self._undo)
+        self._undo = []
         try:
-            for holder, name, value in changes:
-                holder[name] = value
+            if config != self._largest:
+                self._undo = _hang(self._changes(dict(config), calibrated, keep_statistics))
             yield
         finally:
-            for (holder, name, _), value in zip(changes, before, strict=True):
-                holder[name] = value
+            _hang(self._undo)
+            self._undo = _hang(enclosing)
 
-    def _buffer_changes(
-        self, config: Mapping[str, int], statistics: Mapping[str, torch.Tensor]
-    ) -> Iterator[tuple[dict[str, Any], str, Any]]:
-        for place in self._statistics:
-            if place.module.training:
-                yield place.holder, place.name, None
-            elif place.key in statistics:
-                yield place.holder, place.name, statistics[place.key]
-        for entry in self._elastic_buffers:
-            place = entry.place
-            is_replaced = isinstance(place.module, _NormBase) and (place.module.training or place.key in statistics)
-            if not is_replaced and entry.is_present(config):
-                yield place.holder, place.name, entry.cut.selection(config).view(place.tensor)
-        if self._model.training:
-            for place in self._other_buffers:
-                yield place.holder, place.name, place.tensor.clone()
+    def _changes(
+        self, config: Mapping[str, int], calibrated: Mapping[str, torch.Tensor], keep_statistics: bool
+    ) -> Changes:
+        dropped = self._structure.dropped_blocks(config)
+        selections = [cut.selection(config) for cut in self._cuts]
+        present = [slot for slot in self._parameters if slot.blocks.isdisjoint(dropped)]
+        parts = gather(
+            [selections[slot.cut] for slot in present if slot.cut is not None],
+            [slot.places[0].tensor for slot in present],
+        )
+        changes: Changes = [
+            (place.holder, place.name, part) for slot, part in zip(present, parts, strict=True) for place in slot.places
+        ]
+        is_training = self._model.training
+        for places, cut, blocks in self._buffers:
+            first = places[0]
+            part: torch.Tensor | None
+            if not keep_statistics and first.module.training and isinstance(first.module, _NormBase):
+                part = None
+            elif first.key in calibrated:
+                part = calibrated[first.key]
+            elif (cut is not None or is_training) and blocks.isdisjoint(dropped):
+                part = first.tensor if cut is None else selections[cut].view(first.tensor)
+                # A forward pass may write to buffers while it trains: not into those of the full network.
+                part = part.clone() if is_training else part
+            else:
+                continue
+            changes.extend((place.holder, place.name, part) for place in places)
+        changes.extend(attribute_changes(self._attributes, config))
+        changes.extend(children_changes(self._model, dropped))
+        return changes
+
+
+def _by_tensor(places: tuple[Place, ...]) -> list[tuple[Place, ...]]:
+    """Return the places of each tensor: several where modules share it."""
+    found: dict[int, list[Place]] = {}
+    for place in places:
+        found.setdefault(id(place.tensor), []).append(place)
+    return [tuple(together) for together in found.values()]
+
+
+def _hang(changes: Changes) -> Changes:
+    """Make the changes; return those that undo them."""
+    before = [(holder, name, holder[name]) for holder, name, _ in changes]
+    for holder, name, value in changes:
+        holder[name] = value
+    return before
 
 
 class SizedAttribute(NamedTuple):
@@ -142,11 +171,6 @@ class SizedAttribute(NamedTuple):
     holder: dict[str, Any]
     attribute: Attribute
     unit: tuple[str, int] | None
-
-    def size(self, config: Mapping[str, int]) -> int:
-        """Return the size of the axis in a member."""
-        size = self.attribute.axis.size(config) if self.unit is None else config[self.unit[0]] * self.unit[1]
-        return size // self.attribute.scale
 
 
 def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttribute]:
@@ -157,23 +181,21 @@ def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttrib
     ]
 
 
-def attribute_changes(
-    attributes: list[SizedAttribute], config: Mapping[str, int]
-) -> Iterator[tuple[dict[str, Any], str, Any]]:
+def attribute_changes(attributes: list[SizedAttribute], config: Mapping[str, int]) -> Iterator[Change]:
     """Yield where each attribute stands and its value in a member."""
     tuples: dict[tuple[int, str], tuple[dict[str, Any], list[int]]] = {}
-    for entry in attributes:
-        name, position = entry.attribute.name, entry.attribute.position
-        if position is None:
-            yield entry.holder, name, entry.size(config)
+    for holder, attribute, unit in attributes:
+        size = (attribute.axis.size(config) if unit is None else config[unit[0]] * unit[1]) // attribute.scale
+        if attribute.position is None:
+            yield holder, attribute.name, size
         else:
-            sizes = tuples.setdefault((id(entry.holder), name), (entry.holder, list(entry.holder[name])))[1]
-            sizes[position] = entry.size(config)
+            place = (id(holder), attribute.name)
+            tuples.setdefault(place, (holder, list(holder[attribute.name])))[1][attribute.position] = size
     for (_, name), (holder, sizes) in tuples.items():
         yield holder, name, tuple(sizes)
 
 
-def remaining_children(model: nn.Module, dropped: tuple[str, ...]) -> Iterator[tuple[nn.Module, dict[str, nn.Module]]]:
+def children_changes(model: nn.Module, dropped: tuple[str, ...]) -> Iterator[Change]:
     """Yield the containers that lose blocks, with the children that stay; their names stay too."""
     by_container: dict[str, set[str]] = {}
     for path in dropped:
@@ -181,12 +203,5 @@ def remaining_children(model: nn.Module, dropped: tuple[str, ...]) -> Iterator[t
         by_container.setdefault(container, set()).add(name)
     for container, names in by_container.items():
         module = model.get_submodule(container)
-        yield module, {name: child for name, child in module.named_children() if name not in names}
-
-
-def make_permanent(model: nn.Module, structure: Structure, config: Config) -> None:
-    """Set a member's attributes and drop its blocks for good, in a copy of the tree that already has its tensors."""
-    for holder, name, value in attribute_changes(sized_attributes(model, structure), config):
-        holder[name] = value
-    for container, children in remaining_children(model, structure.dropped_blocks(config)):
-        vars(container)["_modules"] = children
+        # Not named_children(), which leaves out what stands there twice.
+        yield vars(module), "_modules", {name: child for name, child in module._modules.items() if name not in names}

@@ -12,24 +12,22 @@ from supple.errors import SuppleError
 def recomputed_statistics(
     member: nn.Module, inputs: Iterable[torch.Tensor | tuple[torch.Tensor, ...]]
 ) -> dict[str, torch.Tensor]:
-    """Run the member over `inputs` and return its normalisation buffers by state-dict key.
+    """Run the member, in eval mode, over `inputs` and return its normalisation buffers by state-dict key.
 
     Each statistic is the mean over batches of the batch statistics (momentum None in PyTorch's terms). The member's
     mode, momenta and buffers are as before when this returns. Raises `SuppleError` where `inputs` is empty.
     """
     norms = {
         path: module
-        for path, module in member.named_modules()
+        for path, module in member.named_modules(remove_duplicate=False)
         if isinstance(module, _NormBase) and module.track_running_stats and module.running_mean is not None
     }
     if not norms:
         return {}
-    training = {module: module.training for module in member.modules()}
-    momenta = {path: norm.momentum for path, norm in norms.items()}
-    buffers = {path: dict(norm._buffers) for path, norm in norms.items()}
-    member.eval()
+    momenta = {norm: norm.momentum for norm in norms.values()}
+    buffers = {norm: dict(norm._buffers) for norm in norms.values()}
     try:
-        for norm in norms.values():
+        for norm in momenta:
             for name, buffer in norm._buffers.items():
                 norm._buffers[name] = None if buffer is None else torch.zeros_like(buffer)
             norm.momentum = None
@@ -47,8 +45,7 @@ def recomputed_statistics(
             if buffer is not None
         }
     finally:
-        for path, norm in norms.items():
-            norm.momentum = momenta[path]
-            norm._buffers.update(buffers[path])
-        for module, mode in training.items():
-            module.training = mode
+        for norm, momentum in momenta.items():
+            norm.momentum = momentum
+            norm.training = False
+            norm._buffers.update(buffers[norm])

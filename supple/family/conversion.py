@@ -22,7 +22,10 @@ def convert(model: nn.Module, example_inputs: torch.Tensor | tuple[torch.Tensor,
         example_inputs = (example_inputs,)
     if not isinstance(model, nn.Module):
         raise SuppleError(f"supple.convert takes a torch.nn.Module, not {type(model).__name__}.")
-    shared = copy.deepcopy(model)
+    try:
+        shared = copy.deepcopy(model)
+    except Exception as error:  # whatever the user's modules raise
+        raise SuppleError(f"{type(model).__name__} cannot be copied: {error}") from error
     family = prove(Family(shared, trace(shared, example_inputs)), model, example_inputs)
     if not family.space.dimensions:
         reasons = "; ".join(f"{entry.what}: {entry.reason}" for entry in family.structure.frozen[:3])

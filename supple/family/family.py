@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from supple.family.activation import Activator, buffer_places, make_permanent, parameter_places
+from supple.family.activation import Activator, buffer_places, parameter_places
 from supple.family.calibration import recomputed_statistics
-from supple.family.selection import Cut, gather
 from supple.family.summary import summary
 from supple.space import Config, Space
 from supple.trace import Structure
+from supple.trace.modes import in_mode
 
 
 class Family(nn.Module):
@@ -27,6 +27,7 @@ class Family(nn.Module):
     def __init__(self, model: nn.Module, structure: Structure) -> None:
         super().__init__()
         self.model = model
+        self.training = model.training
         self.structure = structure
         self._activator = Activator(model, structure)
         self._statistics: dict[Config, dict[str, torch.Tensor]] = {}
@@ -45,12 +46,10 @@ class Family(nn.Module):
     def activate(self, config: Config) -> Iterator[nn.Module]:
         """Make the module tree the member of `config` while the context lasts.
 
-        Under autograd, `backward` adds the member's gradients in place into the `.grad` of the shared parameters, zero
-        outside the member's part. Raises `SuppleError` for a config of another space.
+        The weights are taken at the start: after an optimizer's step, activate again. So is the mode: choose training
+        or eval mode before. Under autograd, `backward` adds the member's gradients in place into the `.grad` of the
+        shared parameters, zero outside the member's part. Raises `SuppleError` for a config of another space.
         """
-        if config == self.space.max():
-            yield self.model
-            return
         self.space.check(config)
         with self._activator.activated(config, self._statistics.get(config, {})):
             yield self.model
@@ -59,45 +58,37 @@ class Family(nn.Module):
         """Return the member's parameters and buffers under the keys of the user's own state dict.
 
         Parameters come without holes, as views where the part has none; their gradients flow into the shared ones (see
-        `activate`).
+        `activate`). Buffers are copies; those that the state dict leaves out are there too.
         """
-        self.space.check(config)
-        kept = [place for place in parameter_places(self.model) if self.structure.keeps(place.key, config)]
-        parts = gather(
-            [Cut(self.structure.axes[place.key]).selection(config) for place in kept], [place.tensor for place in kept]
-        )
-        tensors = {place.key: part for place, part in zip(kept, parts, strict=True)}
-        statistics = self._statistics.get(config, {})
-        for place in buffer_places(self.model):
-            if self.structure.keeps(place.key, config):
-                part = statistics.get(place.key)
-                if part is None:
-                    axes = self.structure.axes.get(place.key)
-                    part = place.tensor if axes is None else Cut(axes).selection(config).view(place.tensor)
-                tensors[place.key] = part.clone()
-        return tensors
+        with self._standing(config):
+            parameters = {place.key: place.tensor for place in parameter_places(self.model)}
+            buffers = {place.key: place.tensor.clone() for place in buffer_places(self.model)}
+        if not torch.is_grad_enabled():
+            parameters = {key: parameter.detach() for key, parameter in parameters.items()}
+        return parameters | buffers
 
     def extract(self, config: Config) -> nn.Module:
         """Return the member as an ordinary, independent module of the user's own class and state-dict keys.
 
         It carries the member's calibrated batch-norm statistics where `calibrate` has been called for the config.
         """
-        with torch.no_grad():
-            tensors = self.materialize(config)
-        replaced: dict[int, Any] = {}
-        for place in parameter_places(self.model):
-            parameter = place.tensor
-            if place.key in tensors:
-                part = nn.Parameter(tensors[place.key].clone(), requires_grad=parameter.requires_grad)
-                replaced.setdefault(id(parameter), part)
-            else:
-                replaced.setdefault(id(parameter), parameter)
-        for place in buffer_places(self.model):
-            replaced.setdefault(id(place.tensor), tensors.get(place.key, place.tensor))
-        # deepcopy takes what its memo holds instead of copying it: the tree is copied, the full weights are not.
-        member: nn.Module = copy.deepcopy(self.model, replaced)
-        make_permanent(member, self.structure, config)
+        trained = {place.key: place.tensor.requires_grad for place in parameter_places(self.model)}
+        with torch.no_grad(), self._standing(config):
+            # deepcopy takes what its memo holds: of a part that is a view it would copy the whole.
+            copies: dict[int, Any] = {}
+            for place in buffer_places(self.model):
+                copies[id(place.tensor)] = place.tensor.clone()
+            for place in parameter_places(self.model):
+                copies[id(place.tensor)] = nn.Parameter(place.tensor.detach().clone(), trained[place.key])
+            member: nn.Module = copy.deepcopy(self.model, copies)
         return member
+
+    @contextmanager
+    def _standing(self, config: Config) -> Iterator[None]:
+        """Make the module tree the member of `config`, with its batch-norm statistics also in training mode."""
+        self.space.check(config)
+        with self._activator.activated(config, self._statistics.get(config, {}), keep_statistics=True):
+            yield
 
     def calibrate(self, config: Config, inputs: Iterable[torch.Tensor | tuple[torch.Tensor, ...]]) -> None:
         """Recompute the batch-norm statistics of a member on data; later eval runs and `extract` use them.
@@ -109,7 +100,7 @@ class Family(nn.Module):
         if config == self.space.max():
             return
         self._statistics.pop(config, None)
-        with torch.no_grad(), self.activate(config) as member:
+        with torch.no_grad(), in_mode(self.model, training=False), self.activate(config) as member:
             self._statistics[config] = recomputed_statistics(member, inputs)
 
     @property
@@ -120,6 +111,12 @@ class Family(nn.Module):
     def forget_calibrations(self) -> None:
         """Forget all recomputed statistics: after the shared weights have changed they are wrong."""
         self._statistics.clear()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Family":
+        """Return a family of copied weights; it keeps the calibrations and the mode."""
+        family = Family(copy.deepcopy(self.model, memo), self.structure)
+        family._statistics = copy.deepcopy(self._statistics, memo)
+        return family
 
     def train(self, mode: bool = True) -> "Family":
         """Set the training mode; entering it forgets all calibrations."""

@@ -1,5 +1,6 @@
 """Save a family to a folder and load it again: structure as JSON, weights as safetensors, sums over both."""
 
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -8,8 +9,8 @@ from torch import nn
 from supple.errors import SuppleError, nearest
 from supple.family.family import Family
 from supple.space import Config
-from supple.storage import load_tensors, read_json, save_tensors, seal, verify, write_atomically, write_json
-from supple.trace import Structure
+from supple.storage import Manifest, load_tensors, read_json, save_tensors, seal, verify, write_atomically, write_json
+from supple.trace import Attribute, Structure
 
 ARTIFACT_KIND = "family"
 STRUCTURE_FILE = "structure.json"
@@ -30,7 +31,8 @@ def save(family: Family, folder: Path | str) -> None:
     except OSError as error:
         raise SuppleError(f'The folder "{target}" cannot be made: {error.strerror}.') from None
     write_atomically(target / STRUCTURE_FILE, family.structure.to_json())
-    save_tensors(target / WEIGHTS_FILE, {key: tensor.detach() for key, tensor in _distinct(family.model).items()})
+    with family.activate(family.space.max()) as full:
+        save_tensors(target / WEIGHTS_FILE, {key: tensor.detach() for key, tensor in _distinct(full).items()})
     # Statistics stand under "<number of the config>.<state-dict key>".
     write_json(target / CALIBRATED_FILE, [config.to_json() for config in family.statistics])
     save_tensors(
@@ -54,32 +56,63 @@ def load(folder: Path | str, model: nn.Module) -> Family:
     path = manifest.path(STRUCTURE_FILE)
     if path.stat().st_size > MAX_STRUCTURE_BYTES:
         raise SuppleError(f'"{path}" is larger than {MAX_STRUCTURE_BYTES:,} bytes: it is no structure of a family.')
-    structure = Structure.from_json(path.read_text(encoding="utf-8"))
+    # What is no UTF-8 is no JSON either, and from_json says so.
+    structure = Structure.from_json(path.read_text(encoding="utf-8", errors="replace"))
     tensors = load_tensors(manifest.path(WEIGHTS_FILE))
     expected = _distinct(model)
-    for key in tensors.keys() ^ expected.keys():
+    for key in sorted(tensors.keys() ^ expected.keys()):
         holder, other = ("saved family", "model") if key in tensors else ("model", "saved family")
         known = expected if key in tensors else tensors
         raise SuppleError(f'The {holder} has a tensor "{key}", the {other} has none{nearest(key, known)}')
+    for key, tensor in tensors.items():
+        if expected[key].shape != tensor.shape or expected[key].dtype != tensor.dtype:
+            raise SuppleError(
+                f'Tensor "{key}" is {tensor.dtype} {list(tensor.shape)} in the saved family, but '
+                f"{expected[key].dtype} {list(expected[key].shape)} in the model."
+            )
+    if not _fits(structure, model):
+        raise SuppleError(f'The structure in "{folder}" does not fit the model: it was made of another one.')
+    statistics = _load_statistics(manifest, structure)
     with torch.no_grad():
         for key, tensor in tensors.items():
-            if expected[key].shape != tensor.shape or expected[key].dtype != tensor.dtype:
-                raise SuppleError(
-                    f'Tensor "{key}" is {tensor.dtype} {list(tensor.shape)} in the saved family, but '
-                    f"{expected[key].dtype} {list(expected[key].shape)} in the model."
-                )
-        for key, tensor in tensors.items():
             expected[key].copy_(tensor)
-    shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
-    for key, axes in structure.axes.items():
-        if shapes.get(key) != tuple(axis.full for axis in axes):
-            raise SuppleError(f'The structure in "{folder}" does not fit tensor "{key}" of the model.')
     family = Family(model, structure)
-    configs = [Config.from_json(text) for text in read_json(manifest.path(CALIBRATED_FILE))]
-    for name, tensor in load_tensors(manifest.path(STATISTICS_FILE)).items():
-        number, _, key = name.partition(".")
-        family.statistics.setdefault(family.space.check(configs[int(number)]), {})[key] = tensor
+    family.statistics.update(statistics)
     return family
+
+
+def _fits(structure: Structure, model: nn.Module) -> bool:
+    tensors = chain(model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False))
+    modules = dict(model.named_modules())
+    sizes = {key: tuple(axis.full for axis in axes) for key, axes in structure.axes.items()}
+    return (
+        sizes == {key: tuple(tensor.shape) for key, tensor in tensors}
+        and all(block.path in modules for block in structure.blocks)
+        and all(_attribute(modules.get(entry.module), entry) == entry.axis.full for entry in structure.attributes)
+    )
+
+
+def _attribute(module: nn.Module | None, entry: Attribute) -> object:
+    value = None if module is None else vars(module).get(entry.name)
+    if entry.position is None:
+        return value
+    return value[entry.position] if isinstance(value, tuple) and entry.position < len(value) else None
+
+
+def _load_statistics(manifest: Manifest, structure: Structure) -> dict[Config, dict[str, torch.Tensor]]:
+    path = manifest.path(STATISTICS_FILE)
+    texts = read_json(manifest.path(CALIBRATED_FILE))
+    if not isinstance(texts, list):
+        raise SuppleError(f'"{manifest.path(CALIBRATED_FILE)}" is no list of configs.')
+    configs = [structure.space.check(Config.from_json(text)) for text in texts]
+    statistics: dict[Config, dict[str, torch.Tensor]] = {config: {} for config in configs}
+    for name, tensor in load_tensors(path).items():
+        number, _, key = name.partition(".")
+        config = configs[int(number)] if number.isdecimal() and int(number) < len(configs) else None
+        if config is None or key not in structure.axes or structure.shape(key, config) != tuple(tensor.shape):
+            raise SuppleError(f'Tensor "{name}" in "{path}" belongs to no calibrated member.')
+        statistics[config][key] = tensor
+    return statistics
 
 
 def _distinct(model: nn.Module) -> dict[str, torch.Tensor]:

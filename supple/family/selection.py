@@ -13,9 +13,11 @@ class Selection(NamedTuple):
 
     Where the kept indices of every axis are a prefix, `gaps` is empty and the part is one strided view; otherwise
     `gaps` holds (axis, indices) for the axes whose kept indices are no prefix, and the others are cut after that.
+    `has_whole_rows` says that at most the first axis is cut, and to a prefix.
     """
 
     shape: tuple[int, ...]
+    has_whole_rows: bool = False
     gaps: tuple[tuple[int, torch.Tensor], ...] = ()
 
     def view(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -26,14 +28,16 @@ class Selection(NamedTuple):
 
     def dense(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the part without holes, its axes in memory in the order of the whole; a view where that is one."""
-        part = self.view(tensor)
-        # A prefix of the first axis of a contiguous tensor has no holes: most biases and norms, at a third of the cost.
-        return part if part.is_contiguous() and tensor.is_contiguous() else part.clone()
+        part = tensor.as_strided(self.shape, tensor.stride())
+        if self.gaps:
+            return torch.empty_like(part).copy_(self.view(tensor))
+        # Most biases and norms, at a third of the cost of a copy.
+        return part if self.has_whole_rows and tensor.is_contiguous() else part.clone()
 
     def add(self, whole: torch.Tensor, part: torch.Tensor) -> None:
         """Add a part onto the whole, in place."""
         if not self.gaps:
-            self.view(whole).add_(part)
+            whole.as_strided(self.shape, whole.stride()).add_(part)
             return
         kept = [torch.arange(size, device=whole.device) for size in self.shape]
         for axis, indices in self.gaps:
@@ -42,7 +46,7 @@ class Selection(NamedTuple):
 
 
 class Cut:
-    """Works out the selections of one tensor; what does not depend on the config is worked out once."""
+    """Works out the selections of tensors with the same axes; what does not depend on the config is worked out once."""
 
     def __init__(self, axes: Sequence[Axis]) -> None:
         self._full = [axis.full for axis in axes]
@@ -54,19 +58,22 @@ class Cut:
                 self._prefixes.append((position, *unit))
             elif axis.dimensions:
                 self._others.append((position, axis))
+        self._keeps_rows = not self._others and all(position == 0 for position, _, _ in self._prefixes)
 
     def selection(self, config: Mapping[str, int]) -> Selection:
         """Return what the config keeps of the tensor."""
         shape = self._full.copy()
         for position, dimension, unit in self._prefixes:
             shape[position] = config[dimension] * unit
+        if not self._others:
+            return Selection(tuple(shape), self._keeps_rows)
         gaps: list[tuple[int, torch.Tensor]] = []
         for position, axis in self._others:
             kept = axis.indices(config)
             shape[position] = axis.size(config)
             if isinstance(kept, list):
                 gaps.append((position, torch.tensor(kept)))
-        return Selection(tuple(shape), tuple(gaps))
+        return Selection(tuple(shape), False, tuple(gaps))
 
 
 def prefix_unit(axis: Axis) -> tuple[str, int] | None:
@@ -87,14 +94,18 @@ class Gather(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, selections: Sequence[Selection], *shared: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the selected parts."""
+    def forward(
+        ctx: Any, anchor: torch.Tensor, selections: Sequence[Selection], shared: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, ...]:
+        """Return the selected parts; `anchor`, any tensor that requires gradients, only ties them to the graph."""
+        # A parameter that the loss does not reach gets no gradient, rather than one of zeros.
+        ctx.set_materialize_grads(False)
         ctx.selections = selections
         ctx.shared = shared
-        return tuple(selection.dense(tensor) for selection, tensor in zip(selections, shared, strict=True))
+        return tuple([selection.dense(tensor) for selection, tensor in zip(selections, shared, strict=True)])
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[None, ...]:
+    def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[None, None, None]:
         """Add each part's gradient into the gradient of the shared parameter."""
         for selection, tensor, gradient in zip(ctx.selections, ctx.shared, gradients, strict=True):
             if gradient is None:
@@ -102,7 +113,7 @@ class Gather(torch.autograd.Function):
             if tensor.grad is None:
                 tensor.grad = torch.zeros_like(tensor)
             selection.add(tensor.grad, gradient)
-        return (None,) * (len(gradients) + 1)
+        return None, None, None
 
 
 def gather(selections: Sequence[Selection], shared: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
@@ -111,7 +122,7 @@ def gather(selections: Sequence[Selection], shared: Sequence[torch.Tensor]) -> t
     if not torch.is_grad_enabled() or not trained:
         return tuple(selection.dense(tensor.detach()) for selection, tensor in zip(selections, shared, strict=True))
     if len(trained) == len(shared):
-        return Gather.apply(selections, *shared)  # type: ignore[no-any-return,no-untyped-call]
+        return Gather.apply(shared[0], selections, shared)  # type: ignore[no-any-return,no-untyped-call]
     parts = gather([selections[position] for position in trained], [shared[position] for position in trained])
     joined = dict(zip(trained, parts, strict=True))
     return tuple(

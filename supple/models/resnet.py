@@ -69,7 +69,7 @@ class ResNet(nn.Module):
 
 def resnet_demo(in_channels: int = 1, num_classes: int = 10) -> ResNet:
     """Return the network of the demo: 28 x 28 images, three stages, made to train in minutes on a CPU."""
-    return ResNet(in_channels, num_classes, 16, (32, 64, 128), (2, 2, 2))
+    return ResNet(in_channels, num_classes, 16, (24, 48, 96), (2, 2, 2))
 
 
 def resnet_small(in_channels: int = 3, num_classes: int = 10) -> ResNet:

@@ -25,6 +25,7 @@ class Space:
         self._by_name = {dimension.name: dimension for dimension in self.dimensions}
         if len(self._by_name) != len(self.dimensions):
             raise SuppleError("Two dimensions of one space have the same name.")
+        self._values = {entry.name: {value: value for value in entry.values} for entry in self.dimensions}
         self._children: dict[str | None, list[Dimension]] = {None: []}
         for dimension in self.dimensions:
             parent = dimension.condition.parent if dimension.condition else None
@@ -67,9 +68,9 @@ class Space:
         Raises `SuppleError` for an unknown dimension (with the nearest name) or a value that a dimension lacks.
         """
         for name, value in values.items():
-            if name not in self._by_name:
+            if name not in self._values:
                 raise SuppleError(f'The space has no dimension "{name}"{nearest(str(name), self._by_name)}')
-            if value not in self._by_name[name].values:
+            if value not in self._values[name]:
                 raise SuppleError(
                     f'Dimension "{name}" has no value {value!r}: it can be {_listed(self._by_name[name].values)}.'
                 )
@@ -77,8 +78,8 @@ class Space:
         for dimension in self._ordered:
             if _holds(dimension.condition, active):
                 value = values.get(dimension.name, dimension.largest)
-                # The dimension's own integer: 8.0 and True are equal to integers, and no JSON would tell.
-                active[dimension.name] = dimension.values[dimension.values.index(value)]
+                # The dimension's own integer: what is equal to it (8.0, True) may become other JSON.
+                active[dimension.name] = self._values[dimension.name][value]
         return Config(self.digest, {entry.name: active.get(entry.name, entry.largest) for entry in self.dimensions})
 
     def check(self, config: Config) -> Config:

@@ -21,9 +21,7 @@ OUTPUT = "it is an output of the model"
 LOOKED_UP = "its entries are looked up by index"
 UNUSED = "the forward pass in eval mode does not use it"
 
-CONSTANT_BY_NATURE = frozenset(
-    {KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, HEAD_SIZE, INPUT, OUTPUT, LOOKED_UP}
-)
+CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, HEAD_SIZE, INPUT, OUTPUT, LOOKED_UP})
 """Reasons that need no mention in a summary: nobody expects these axes to shrink."""
 
 

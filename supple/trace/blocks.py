@@ -5,6 +5,7 @@ after it then finds what it expects. A residual block is such a block, because i
 plain convolution is not.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ class Run:
 def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> list[Run]:
     """Return the runs of droppable blocks in every `Sequential` and `ModuleList`, the outermost containers first."""
     regions = _regions(graph)
-    calls = _paths_called_once(graph)
+    calls = _paths_called_once(model, graph)
     runs: list[Run] = []
     for path, container in model.named_modules():
         if not isinstance(container, nn.Sequential | nn.ModuleList):
@@ -103,11 +104,15 @@ def _regions(graph: fx.Graph) -> dict[str, list[fx.Node]]:
     return regions
 
 
-def _paths_called_once(graph: fx.Graph) -> set[str]:
-    """Return the module paths that run exactly once; torch.export names later calls `path@1`."""
-    called = {path for node in graph.nodes for path in module_paths(node)}
-    repeated = {path.split("@")[0] for path in called if "@" in path}
-    return {path for path in called if "@" not in path and path not in repeated}
+def _paths_called_once(model: nn.Module, graph: fx.Graph) -> set[str]:
+    """Return the paths of the modules that run exactly once and stand in one place only."""
+    calls: dict[str, set[str]] = {}
+    for node in graph.nodes:
+        # One key for each call of a module, all with the same path.
+        for key, (path, _) in node.meta.get("nn_module_stack", {}).items():
+            calls.setdefault(path, set()).add(key)
+    places = Counter(module for _, module in model.named_modules(remove_duplicate=False))
+    return {path for path, keys in calls.items() if len(keys) == 1 and places[model.get_submodule(path)] == 1}
 
 
 def _is_droppable(region: list[fx.Node], propagation: Propagation) -> bool:

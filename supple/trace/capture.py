@@ -1,7 +1,10 @@
 """Capture a model as an ATen graph with `torch.export`, and name where each node comes from."""
 
+import io
+import logging
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from itertools import chain
 
@@ -10,7 +13,7 @@ from torch import fx, nn
 from torch.export.graph_signature import InputKind
 
 from supple.errors import SuppleError
-from supple.trace.modes import evaluating
+from supple.trace.modes import in_mode
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,12 @@ def capture(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Captu
     if not isinstance(example_inputs, tuple) or not all(isinstance(entry, torch.Tensor) for entry in example_inputs):
         raise SuppleError("The example inputs must be a tensor or a tuple of tensors, as the model takes them.")
     try:
-        with warnings.catch_warnings(), torch.no_grad(), evaluating(model):
+        with warnings.catch_warnings(), torch.no_grad(), in_mode(model, training=False):
             warnings.simplefilter("ignore")
-            program = torch.export.export(model, example_inputs, strict=False)
+            # A mistake that has nothing to do with the export gets plainer words here.
+            model(*example_inputs)
+            with _quiet():
+                program = torch.export.export(model, example_inputs, strict=False)
     except Exception as error:  # whatever the user's forward raises
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise SuppleError(
@@ -52,6 +58,18 @@ def capture(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Captu
         else:
             inputs.add(spec.arg.name)
     return Captured(program.graph, tensors, frozenset(inputs))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what the exporter logs and prints: pages about a failed graph, before the error that says the same."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(disabled)
 
 
 def first_keys(model: nn.Module) -> dict[str, str]:

@@ -66,11 +66,14 @@ def find_dimensions(
         elif atom in stream_atoms:
             kind = Kind.EMBED
         path = _producer_path(users, runs)
-        multiple = 1 if kind is Kind.HEADS else WIDTH_MULTIPLE // math.gcd(WIDTH_MULTIPLE, users_unit(labels, tensors, atom, users))
+        multiple = 1 if kind is Kind.HEADS else _multiple(_unit(labels, tensors, atom, users))
         values = sizes_from_a_quarter(atom.size, multiple)
         if atom.fixed is not None or len(values) == 1:
             too_small = f"of {atom.size}, no quarter or more is a smaller multiple of {multiple}"
-            frozen[Frozen(f"{path}.{kind.value}", atom.fixed or too_small)] = None
+            # Without a producer it has no name of its own: that one may be the name of a dimension.
+            is_produced = any(axis == 0 for _, axis in users)
+            what = f"{path}.{kind.value}" if is_produced else f"{users[0][0]}, axis {users[0][1]}"
+            frozen[Frozen(what, atom.fixed or too_small)] = None
             continue
         names[atom] = _unique(f"{path}.{kind.value}", taken)
         dimensions.append(Dimension(names[atom], kind, values, _condition(keys, blocks, depth_names)))
@@ -103,13 +106,18 @@ def _fix_head_sizes(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]
                 labels.fix((product[outer + 1 :],), HEAD_SIZE)
 
 
-def users_unit(
+def _unit(
     labels: Labels, tensors: Mapping[str, tuple[Expression, ...]], atom: Atom, users: list[tuple[str, int]]
 ) -> int:
     """Return how many indices of its axes one index of the atom stands for."""
     key, axis = users[0]
     product = next(product for product in labels.resolve(tensors[key][axis]) if atom in product)
     return math.prod(other.size for other in product if other is not atom)
+
+
+def _multiple(unit: int) -> int:
+    """Return what the sizes of an atom are multiples of, so that its axis has a multiple of 8 indices."""
+    return WIDTH_MULTIPLE // math.gcd(WIDTH_MULTIPLE, unit)
 
 
 def _users(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]]) -> dict[Atom, list[tuple[str, int]]]:

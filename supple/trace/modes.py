@@ -1,4 +1,4 @@
-"""Run a model in eval mode for a while, and put every module's own mode back."""
+"""Run a model in training or eval mode for a while, and put every module's own mode back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +7,12 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Set the model to eval mode while the context lasts; parts that were in another mode return to it one by one."""
-    training = {module: module.training for module in model.modules()}
-    model.eval()
+def in_mode(model: nn.Module, training: bool) -> Iterator[None]:
+    """Set the model's mode while the context lasts; parts that were in another mode return to it one by one."""
+    modes = {module: module.training for module in model.modules()}
+    model.train(training)
     try:
         yield
     finally:
-        for module, mode in training.items():
+        for module, mode in modes.items():
             module.training = mode

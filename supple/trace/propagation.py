@@ -4,6 +4,7 @@ Each operator has a rule (`supple.trace.rules`), which reads the labels of its i
 to be equal, and returns the labels of its outputs. An operator without a rule fixes all that it touches.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import fx
@@ -42,6 +43,18 @@ class Propagation:
             if key not in used:
                 for expression in axes:
                     self.fix(expression, UNUSED)
+
+    def fix_broken_labels(self) -> None:
+        """Fix the axes of parameters and buffers whose labels came out with another size: a mistake in some rule."""
+        for key, axes in self.tensors.items():
+            for axis, label in enumerate(axes):
+                if expression_size(self.labels.resolve(label)) != expression_size(label):
+                    reason = "rules of operators contradict each other about its size"
+                    what = f"{key}, axis {axis}"
+                    self.frozen.setdefault(what, Frozen(what, reason))
+                    self.fix(label, reason)
+                    whole = self.fresh(expression_size(label), reason)
+                    self.tensors[key] = (*self.tensors[key][:axis], whole, *self.tensors[key][axis + 1 :])
 
     def axes(self, node: Any, output: int = 0) -> Axes:
         """Return the labels of one output tensor of a node."""
@@ -85,7 +98,7 @@ class Propagation:
         """Forbid an axis to shrink."""
         self.labels.fix(expression, reason)
 
-    def note_heads(self, batch_axes: Axes) -> None:
+    def note_heads(self, batch_axes: Iterable[Expression]) -> None:
         """Say that attention or a product of stacked matrices runs over these axes side by side."""
         self.heads.extend(batch_axes)
 
@@ -107,15 +120,17 @@ class Propagation:
 
     def _apply(self, node: fx.Node) -> list[Axes]:
         shapes = output_shapes(node)
+        if not shapes:  # an assertion, or arithmetic on sizes
+            return []
         rule = rule_for(node.target)
         outputs: list[Axes] | None = None
-        if rule is not None:
+        if rule is None:
+            self._note_unknown(node, "no rule for this operator")
+        else:
             try:
                 outputs = rule(self, node)
             except Exception as error:  # a rule must never make a conversion fail: what it cannot read is frozen
                 self._note_unknown(node, f"its rule does not cover this form ({type(error).__name__}: {error})")
-        elif shapes:
-            self._note_unknown(node, "no rule for this operator")
         if outputs is None or [tuple(map(expression_size, axes)) for axes in outputs] != shapes:
             if outputs is not None:
                 self._note_unknown(node, "its rule does not cover this form")

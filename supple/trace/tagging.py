@@ -18,6 +18,7 @@ from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
 from supple.trace.capture import Captured, module_path
+from supple.trace.modes import in_mode
 
 SIZE_CALLS = frozenset({"reshape", "view", "expand", "unflatten", "broadcast_to"})
 
@@ -94,7 +95,7 @@ class _Recorder(TorchFunctionMode):
 def find_uses(model: nn.Module, example_inputs: tuple[torch.Tensor, ...], captured: Captured) -> list[Use]:
     """Return where integer attributes of the model's modules reach the sizes of axes. The model is left as it was."""
     recorder = _Recorder()
-    with _in_eval_mode(model), _tagged(model), _followed(model, recorder), torch.no_grad(), recorder:
+    with in_mode(model, training=False), _tagged(model), _followed(model, recorder), torch.no_grad(), recorder:
         model(*example_inputs)
     nodes: dict[tuple[str, str], list[fx.Node]] = defaultdict(list)
     for node in captured.graph.nodes:
@@ -122,10 +123,10 @@ def _uses_of(call: _Call, node: fx.Node) -> Iterator[Use]:
             if isinstance(size, TaggedInt):
                 yield Use(size.source, node, 0, axis, size.scale)
     elif call.name == "split" and isinstance(call.arguments[1], list | tuple):
-        dim = node.args[2] if len(node.args) > 2 else 0
+        dim: Any = node.args[2] if len(node.args) > 2 else 0
         for output, size in enumerate(call.arguments[1]):
             if isinstance(size, TaggedInt) and output < len(call.shapes):
-                yield Use(size.source, node, output, int(dim) % len(call.shapes[output]), size.scale)  # type: ignore[call-overload]
+                yield Use(size.source, node, output, int(dim) % len(call.shapes[output]), size.scale)
     elif call.name in ("layer_norm", "rms_norm"):
         sizes = _integers(call.arguments[1:2])
         for position, size in enumerate(sizes):
@@ -141,17 +142,6 @@ def _integers(arguments: Any) -> list[int]:
         elif isinstance(argument, int):
             flat.append(argument)
     return flat
-
-
-@contextmanager
-def _in_eval_mode(model: nn.Module) -> Iterator[None]:
-    training = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in training.items():
-            module.training = mode
 
 
 @contextmanager
@@ -175,6 +165,9 @@ def _tagged(model: nn.Module) -> Iterator[None]:
     finally:
         for attributes, name, value in before:
             attributes[name] = value
+        for module in model.modules():  # what the forward pass copied
+            copied = {name: int(value) for name, value in vars(module).items() if isinstance(value, TaggedInt)}
+            vars(module).update(copied)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from supple.errors import SuppleError
 from supple.family import Family
 from supple.space import Config
 from supple.training.batches import batches_of_epoch, check_logits
+from supple.training.placement import in_fast_order
 
 
 def calibration_inputs(train_data: Batches, images: int = 1024) -> list[Tensor]:
@@ -40,16 +41,17 @@ def accuracy(
     """
     family.eval()
     device = next(family.parameters()).device
-    if calibration_inputs is not None:
-        family.calibrate(config, (batch.to(device) for batch in calibration_inputs))
     correct = torch.zeros((), dtype=torch.int64, device=device)
     count = 0
-    with torch.inference_mode(), family.activate(config) as member:
-        for inputs, labels in data:
-            logits = check_logits(member(inputs.to(device)), labels)
-            right = (logits.argmax(dim=1) == labels.to(device)) & logits.isfinite().all(dim=1)
-            correct += right.sum()
-            count += len(labels)
+    with in_fast_order(family.model):
+        if calibration_inputs is not None:
+            family.calibrate(config, (batch.to(device) for batch in calibration_inputs))
+        with torch.inference_mode(), family.activate(config) as member:
+            for inputs, labels in data:
+                logits = check_logits(member(inputs.to(device)), labels)
+                right = (logits.argmax(dim=1) == labels.to(device)) & logits.isfinite().all(dim=1)
+                correct += right.sum()
+                count += len(labels)
     if count == 0:
         raise SuppleError("There are no data to measure an accuracy on: give at least one batch.")
     return int(correct) / count

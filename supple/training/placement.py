@@ -1,4 +1,4 @@
-"""Where a model's tensors lie while it trains: on which device, and in which order in memory."""
+"""Where a model's tensors lie while it works: on which device, and in which order in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,25 +8,32 @@ from torch import nn
 
 
 @contextmanager
-def placed_for_training(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Move a model's tensors to a device, convolutions in the order that trains fastest there; put all back at the end.
-
-    The order comes back because sums in another order round otherwise: a trained family must give the same outputs as
-    the same family loaded from its file.
-    """
+def placed_on(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Move a model to a device, and back at the end."""
     home = next(model.parameters()).device
-    parameters = list(model.parameters())
-    strides = [parameter.stride() for parameter in parameters]
     model.to(device)
     try:
-        if device.type == "cpu":
-            for parameter in parameters:
-                if parameter.dim() == 4:
-                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         yield
     finally:
         model.to(home)
-        for parameter, stride in zip(parameters, strides, strict=True):
-            parameter.data = torch.empty_strided(
-                parameter.shape, stride, dtype=parameter.dtype, device=parameter.device
-            ).copy_(parameter.data)
+
+
+@contextmanager
+def in_fast_order(model: nn.Module) -> Iterator[None]:
+    """Lay the kernels of 2-d convolutions on a CPU out with their channels last: a quarter faster to train, and to run.
+
+    The earlier order comes back at the end. Sums in another order round otherwise, and a family must give the same
+    outputs as the same family loaded from its file.
+    """
+    kernels = [
+        (parameter, parameter.stride())
+        for parameter in model.parameters()
+        if parameter.dim() == 4 and parameter.device.type == "cpu"
+    ]
+    for parameter, _ in kernels:
+        parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    try:
+        yield
+    finally:
+        for parameter, stride in kernels:
+            parameter.data = torch.empty_strided(parameter.shape, stride, dtype=parameter.dtype).copy_(parameter.data)

@@ -25,7 +25,7 @@ from supple.training.distillation import InPlaceDistillation
 from supple.training.evaluation import accuracy, calibration_inputs
 from supple.training.history import EpochRow, History
 from supple.training.optimizer import build_optimizer, load_optimizer_tensors, optimizer_tensors
-from supple.training.placement import placed_for_training
+from supple.training.placement import in_fast_order, placed_on
 from supple.training.position import Position
 from supple.training.sandwich import Sandwich
 from supple.training.schedule import learning_rate
@@ -60,13 +60,15 @@ def train(
         fabric = Fabric(accelerator=_accelerator(config.accelerator), devices=1)
         cuda_devices = [fabric.device] if fabric.device.type == "cuda" else []
         stack.enter_context(torch.random.fork_rng(devices=cuda_devices))
-        stack.enter_context(placed_for_training(family.model, fabric.device))
+        stack.enter_context(placed_on(family.model, fabric.device))
+        stack.enter_context(in_fast_order(family.model))
         training = _Training(family, train_data, valid_data, config, checkpoint_folder, progress, fabric)
         try:
             return training.run()
         finally:
             family.eval()
             family.forget_calibrations()
+            family.zero_grad()
 
 
 class _Training:
@@ -137,7 +139,7 @@ class _Training:
             self._position = position.after_step(loss, loss_smallest)
         else:
             self._position = position.after_skipped_step()
-            where = f"step {position.step}, batch {position.batch} of epoch {position.epoch}"
+            where = f"step {position.step + 1} (batch {position.batch + 1} of epoch {position.epoch + 1})"
             self._progress.say(f"The update of {where} is skipped: {outcome.broken}.")
             if self._position.skipped_in_row == config.skipped_steps_limit:
                 raise SuppleError(

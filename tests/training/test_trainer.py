@@ -84,6 +84,7 @@ def test_the_surroundings_stay_as_they_were(family, train_data, valid_data, conf
     assert {key: tensor.stride() for key, tensor in family.model.named_parameters()} == strides
     assert not family.training
     assert not family.statistics
+    assert all(parameter.grad is None for parameter in family.parameters())
 
 
 def test_progress_is_told_of_every_step_and_epoch(family, train_data, valid_data, config):
@@ -116,7 +117,7 @@ def test_a_loss_that_is_not_finite_never_reaches_the_weights(family, train_data,
     assert same(tensors(family), before)
     assert history.rows[0].loss_largest is None
     assert listener.lines[4] == (
-        "The update of step 4, batch 4 of epoch 0 is skipped: the loss of "
+        "The update of step 5 (batch 5 of epoch 1) is skipped: the loss of "
         "Config(blocks.depth=2, stem.0.width=16) is nan."
     )
 
@@ -144,7 +145,7 @@ def test_too_many_skipped_updates_in_a_row_stop_the_training(family, train_data,
     with pytest.raises(SuppleError) as caught:
         train(family, Spoiled(train_data, {1, 2, 3}), valid_data, strict)
     assert str(caught.value) == (
-        "3 updates in a row were skipped, the last at step 3, batch 3 of epoch 0: the loss of "
+        "3 updates in a row were skipped, the last at step 4 (batch 4 of epoch 1): the loss of "
         "Config(blocks.depth=2, stem.0.width=16) is nan. Lower learning_rate (0.01 now) or look at the data."
     )
 

@@ -86,4 +86,7 @@ def transposed_convolution(propagation: "Propagation", node: fx.Node) -> "list[A
 
 RULES = {
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), transposed_convolution),
-    "conv1d": convolution, "conv2d": convolution, "conv3d": convolution}
+    "conv1d": convolution,
+    "conv2d": convolution,
+    "conv3d": convolution,
+}

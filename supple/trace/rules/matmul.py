@@ -44,7 +44,8 @@ def add_matmul(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
 
 def einsum(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     """Label an Einstein sum: axes of one letter are equal; `...` stands for axes that broadcast."""
-    equation, operands = str(node.args[0]).replace(" ", ""), list(node.args[1])  # type: ignore[call-overload]
+    equation = propagation.argument(node, "equation").replace(" ", "")
+    operands = propagation.argument(node, "tensors")
     left, arrow, right = equation.partition("->")
     letters: dict[str, Expression] = {}
     ellipses: list[Axes] = []

@@ -58,18 +58,19 @@ def narrow(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     return [_replace(x, position, _run(propagation, node, x[position], start, start + length, 1))]
 
 
-def _run(
-    propagation: "Propagation", node: fx.Node, label: Expression, start: int, stop: int, step: int
-) -> Expression:
+def _run(propagation: "Propagation", node: fx.Node, label: Expression, start: int, stop: int, step: int) -> Expression:
     size = expression_size(label)
     if (start, stop, step) == (0, size, 1):
         return label
     if step != 1 or propagation.labels.is_fixed(label):
         propagation.fix(label, "it is cut with a step")
         return propagation.fresh(len(range(start, stop, step)), "a part of a fixed axis")
-    parts = [propagation.fresh(length) for length in (start, stop - start, size - stop)]
-    propagation.unify(label, tuple(part[0] for part in parts), node)
-    return parts[1]
+    if stop <= start:
+        raise ValueError("a slice of nothing")
+    run = propagation.fresh(stop - start)
+    before, after = (propagation.fresh(length) if length else () for length in (start, size - stop))
+    propagation.unify(label, (*before, *run, *after), node)
+    return run
 
 
 def expand(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
@@ -79,7 +80,8 @@ def expand(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     new = len(shape) - len(x)
     return [
         tuple(
-            x[position - new] if position >= new and expression_size(x[position - new]) == size
+            x[position - new]
+            if position >= new and expression_size(x[position - new]) == size
             else propagation.fresh(size, REPEATS)
             for position, size in enumerate(shape)
         )

@@ -1,0 +1,213 @@
+"""The cases of the contract of operator rules: a tiny module for every rule, and more for hard forms."""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Between(nn.Module):
+    """Puts an operator between a layer that makes its channels and, where it has one, a layer that reads them."""
+
+    def __init__(self, operator: Callable[..., object], before: nn.Module, after: nn.Module | None = None) -> None:
+        super().__init__()
+        self.operator = operator
+        self.before = before
+        self.after = after
+
+    def forward(self, x: torch.Tensor) -> object:
+        result = self.operator(self.before(x))
+        return result if self.after is None else self.after(result)
+
+
+class Joined(nn.Module):
+    """Two convolutions of the same input, joined, read by a third layer."""
+
+    def __init__(self, join: Callable[..., torch.Tensor], channels: tuple[int, int], after: nn.Module) -> None:
+        super().__init__()
+        self.join = join
+        self.left = nn.Conv2d(3, channels[0], 1)
+        self.right = nn.Conv2d(3, channels[1], 1)
+        self.after = after
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.after(self.join(self.left(x), self.right(x)))  # type: ignore[no-any-return]
+
+
+class Table(nn.Module):
+    """Looks rows up and reads them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(7, 6)
+        self.after = nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.after(self.table(x))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A module, the shape of one input, the operators whose rules it is about, and whether index sets can be checked.
+
+    They cannot where values along the shrinking range mix (a softmax), or where zero does not stay zero on the way to
+    the output. `baked` holds sizes that the module's own code writes down.
+    """
+
+    operators: tuple[str, ...]
+    module: Callable[[], nn.Module]
+    shape: tuple[int, ...] = (3, 4, 4)
+    exact: bool = True
+    input: Callable[..., torch.Tensor] = torch.randn
+    baked: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return "-".join(self.operators) or "pointwise"
+
+
+def conv(out: int = 8, in_channels: int = 3, **more: int) -> nn.Module:
+    return nn.Conv2d(in_channels, out, 1, **more)
+
+
+def after_conv(*operators: str, op: Callable[..., object], exact: bool = True) -> Case:
+    return Case(operators, lambda: Between(op, conv()), exact=exact)
+
+
+def through(
+    *operators: str, op: Callable[..., object], after: Callable[[], nn.Module], baked: tuple[int, ...] = ()
+) -> Case:
+    return Case(operators, lambda: Between(op, conv(8), after()), baked=baked)
+
+
+def after_linear(*operators: str, op: Callable[..., object], exact: bool = True) -> Case:
+    return Case(operators, lambda: Between(op, nn.Linear(3, 8)), (3,), exact)
+
+
+def pools() -> Iterator[Case]:
+    kinds = ("max_pool{}d", "max_pool{}d_with_indices", "avg_pool{}d")
+    adaptive = ("adaptive_avg_pool{}d", "adaptive_max_pool{}d", "_adaptive_avg_pool{}d")
+    for axes, layer in enumerate((nn.Conv1d, nn.Conv2d, nn.Conv3d), 1):
+        before = functools.partial(layer, 3, 8, 1)
+        shape = (3, *(4,) * axes)
+        for name in (kind.format(axes) for kind in kinds + adaptive):
+            if hasattr(torch.ops.aten, name):
+                op = functools.partial(_call, getattr(torch.ops.aten, name), [2] * axes)
+                yield Case((name,), lambda op=op, before=before: Between(op, before()), shape)
+        double = functools.partial(functional.interpolate, scale_factor=2, mode="nearest")
+        yield Case((f"upsample_nearest{axes}d",), lambda op=double, before=before: Between(op, before()), shape)
+    for mode in ("bilinear", "bicubic"):
+        resize = functools.partial(functional.interpolate, scale_factor=2, mode=mode)
+        yield after_conv(f"upsample_{mode}2d", op=resize)
+
+
+def _call(op: Callable[..., object], argument: object, x: torch.Tensor) -> object:
+    return op(x, argument)
+
+
+def reductions() -> Iterator[Case]:
+    for name in ("mean", "sum", "var", "std", "amax", "amin", "logsumexp"):
+        correction = {"correction": 0} if name in ("var", "std") else {}
+        op = functools.partial(getattr(torch, name), dim=(2, 3), **correction)
+        yield after_conv(name, op=op)
+    yield after_conv("mean", op=lambda x: x.mean(-1, keepdim=True))
+    yield after_conv("var", op=lambda x: x.var(1, keepdim=True), exact=False)
+    yield after_conv("amax", op=lambda x: x.amax(1), exact=False)
+    # Forms without axes reduce all of them.
+    yield after_conv("sum", op=torch.sum)
+    yield after_conv("std", op=torch.std, exact=False)
+    yield after_conv("amin", op=torch.amin, exact=False)
+
+
+def like_first() -> Iterator[Case]:
+    kept: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+        "dropout": lambda x: functional.dropout(x, 0.5, training=False),
+        "feature_dropout": lambda x: torch.feature_dropout(x, 0.5, False),
+        "alpha_dropout": lambda x: torch.alpha_dropout(x, 0.5, False),
+        "clone": lambda x: x.clone(),
+        "contiguous": lambda x: x.transpose(2, 3).contiguous(),
+        "detach": lambda x: x.detach(),
+        "to": lambda x: x.to(torch.float32),
+        "_to_copy": lambda x: torch.ops.aten._to_copy(x, dtype=torch.float32),
+        "type_as": lambda x: x.type_as(x.detach()),
+        "zeros_like": torch.zeros_like,
+    }
+    for name, op in kept.items():
+        yield after_conv(name, op=op)
+    yield after_conv("ones_like", op=torch.ones_like)
+    for name in ("softmax", "log_softmax"):
+        yield after_conv(name, op=lambda x, name=name: getattr(torch, name)(x, 2))
+        yield after_conv(name, op=lambda x, name=name: getattr(torch, name)(x, 1), exact=False)
+        private = getattr(torch.ops.aten, f"_{name}")
+        yield after_conv(f"_{name}", op=lambda x, op=private: op(x, 1, False), exact=False)
+    yield after_conv("cumsum", op=lambda x: x.cumsum(1), exact=False)
+    yield after_conv("cumsum", op=lambda x: x.cumsum(2))
+
+
+def pointwise() -> Iterator[Case]:
+    for name in ("celu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "relu6", "selu", "softplus"):
+        yield after_conv(name, op=getattr(functional, name))
+    yield after_conv("log_sigmoid", op=functional.logsigmoid)
+    yield after_conv("where", op=lambda x: torch.where(x > 0, x, x * 2))
+    yield after_conv("where", op=lambda x: torch.where(x.mean(1, keepdim=True) > 0, x, 1.0), exact=False)
+    yield after_conv("masked_fill", op=lambda x: x.masked_fill(x < 0, 0.5))
+    yield after_conv(op=lambda x: x.relu_().add_(1).sigmoid())
+    yield after_conv(op=lambda x: x.clamp(min=0) ** 2 / (1 + x.abs()))
+    yield after_conv(op=lambda x: x * x.mean((2, 3), keepdim=True))
+    # Broadcast over axes that the other operand lacks.
+    yield after_linear(op=lambda x: x.unsqueeze(1) * x.unsqueeze(2), exact=True)
+    yield Case((), lambda: Joined(torch.add, (8, 8), conv(4, 8)))
+    yield Case((), lambda: Joined(torch.mul, (8, 1), conv(4, 8)))
+
+
+def shapes() -> Iterator[Case]:
+    flat = lambda: nn.Linear(8 * 16, 5)  # noqa: E731
+    yield through("flatten", op=lambda x: x.flatten(1), after=flat)
+    yield through("view", op=lambda x: x.view(x.size(0), -1), after=flat)
+    yield through("reshape", op=lambda x: x.permute(0, 2, 3, 1).reshape(x.size(0), -1), after=flat)
+    yield through("_unsafe_view", op=lambda x: torch.ops.aten._unsafe_view(x, [x.size(0), -1]), after=flat)
+    yield through("permute", op=lambda x: x.permute(0, 2, 3, 1), after=lambda: nn.Linear(8, 5))
+    yield through("transpose", op=lambda x: x.transpose(1, -1), after=lambda: nn.Linear(8, 5))
+    # Channels of 2 groups of 4, inner and outer part swapped: the inner part can shrink.
+    shuffle = lambda x: x.view(x.size(0), 2, -1, 4, 4).transpose(1, 2).reshape(x.size(0), -1, 4, 4)  # noqa: E731
+    yield through("view", "transpose", "reshape", op=shuffle, after=lambda: conv(5, 8), baked=(2,))
+    yield through(
+        "unflatten", op=lambda x: x.unflatten(1, (2, -1)).flatten(1, 2), after=lambda: nn.Conv2d(8, 5, 3, padding=1)
+    )
+    yield through(
+        "squeeze", op=lambda x: x.mean((2, 3), keepdim=True).squeeze(3).squeeze(2), after=lambda: nn.Linear(8, 5)
+    )
+    yield through("unsqueeze", op=lambda x: x.unsqueeze(2).unsqueeze(-1).flatten(2), after=lambda: nn.Conv1d(8, 5, 1))
+    yield Case(("cat",), lambda: Joined(lambda a, b: torch.cat([a, b], 1), (6, 4), conv(5, 10)))
+    yield Case(("cat",), lambda: Joined(lambda a, b: torch.cat([a, b, a], -3), (6, 4), conv(5, 16)))
+    yield Case(("cat",), lambda: Joined(lambda a, b: torch.cat([a, b], 1), (7, 1), conv(5, 8)))
+    yield Case(("cat",), lambda: Joined(lambda a, b: torch.cat([a, b], 1), (1, 7), conv(5, 8)))
+    yield Case(("cat",), lambda: Joined(lambda a, b: torch.cat([a, b], 2), (6, 6), conv(5, 6)))
+    # A concatenation, flattened with the positions, and one whose segments are grouped.
+    yield Case(
+        ("cat", "flatten"), lambda: Joined(lambda a, b: torch.cat([a, b], 1).flatten(1), (6, 4), nn.Linear(160, 5))
+    )
+    yield Case(("cat", "conv2d"), lambda: Joined(lambda a, b: torch.cat([a, b], 1), (6, 4), conv(10, 10, groups=10)))
+    yield Case(("cat", "conv2d"), lambda: Joined(lambda a, b: torch.cat([a, b], 1), (6, 4), conv(20, 10, groups=10)))
+    yield Case(("cat", "conv2d"), lambda: Joined(lambda a, b: torch.cat([a, b], 1), (4, 4), conv(6, 8, groups=2)))
+
+
+def layers() -> Iterator[Case]:
+    yield Case(("linear",), lambda: nn.Sequential(nn.Linear(3, 8), nn.Linear(8, 5, bias=False)), (3,))
+    for axes, layer in enumerate((nn.Conv1d, nn.Conv2d, nn.Conv3d), 1):
+        chain = lambda layer=layer: nn.Sequential(layer(3, 8, 3), layer(8, 5, 1, bias=False))  # noqa: E731
+        yield Case((f"conv{axes}d",), chain, (3, *(4,) * axes))
+    yield Case(("conv2d",), lambda: nn.Sequential(conv(8), conv(8, 8, groups=8), conv(5, 8)))
+    yield Case(("conv2d",), lambda: nn.Sequential(conv(8), conv(24, 8, groups=8), conv(5, 24)))
+    yield Case(("conv2d",), lambda: nn.Sequential(conv(8), conv(6, 8, groups=2), conv(5, 6)))
+    yield Case(("conv2d",), lambda: nn.Sequential(nn.Conv2d(3, 8, 3, padding="same"), conv(5, 8)))
+    norm = functools.partial(nn.BatchNorm2d, 8)
+    yield Case(("batch_norm",), lambda: nn.Sequential(conv(8), norm(), conv(5, 8)))
+    yield Case(("batch_norm",), lambda: nn.Sequential(conv(8), norm(affine=False), conv(5, 8)), exact=False)
+    yield Case(("batch_norm",), lambda: nn.Sequential(conv(8), norm(track_running_stats=False), conv(5, 8)))
+    yield Case(("embedding",), Table, (), input=lambda *shape: torch.randint(7, shape[:1]))
+
+
+CASES = [*layers(), *shapes(), *pointwise(), *like_first(), *reductions(), *pools()]

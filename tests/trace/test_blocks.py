@@ -1,0 +1,167 @@
+"""Blocks: which parts of a network can be left out, and how deep it can then be."""
+
+import torch
+from torch import nn
+
+from supple.models.resnet import BasicBlock
+from supple.space import Condition, Kind
+from supple.trace import Block, Structure, trace
+
+IMAGE = torch.randn(2, 3, 8, 8)
+
+
+class Residual(nn.Module):
+    """x + conv(x)."""
+
+    def __init__(self, channels: int = 16) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.conv(x).relu()
+
+
+class Plain(nn.Module):
+    """conv(x): the same shape, but another meaning of its channels."""
+
+    def __init__(self, channels: int = 16) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x).relu()
+
+
+class Other(Residual):
+    """A residual block of another class."""
+
+
+class Looped(nn.Module):
+    """A `ModuleList` that the forward pass loops over."""
+
+    def __init__(self, *blocks: nn.Module) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 1)
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        return x.mean((2, 3))
+
+
+def network(*blocks: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 16, 1), nn.Sequential(*blocks), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def depths(structure: Structure) -> dict[str, tuple[int, ...]]:
+    return {entry.name: entry.values for entry in structure.space.dimensions if entry.kind is Kind.DEPTH}
+
+
+def test_residual_blocks_can_be_left_out_from_the_last_on() -> None:
+    structure = trace(network(Residual(), Residual(), Residual()), (IMAGE,))
+    assert depths(structure) == {"1.depth": (1, 2, 3)}
+    assert structure.blocks == (Block("1.0", "1.depth", 1), Block("1.1", "1.depth", 2), Block("1.2", "1.depth", 3))
+    assert structure.dropped_blocks(structure.space.config({"1.depth": 2})) == ("1.2",)
+
+
+def test_plain_blocks_cannot() -> None:
+    assert depths(trace(network(Plain(), Plain(), Plain()), (IMAGE,))) == {}
+
+
+def test_plain_blocks_cannot_even_where_nothing_can_shrink() -> None:
+    # The operator without a rule fixes all channels: that does not make the blocks residual.
+    stack = nn.Sequential(*(nn.Sequential(Plain(), nn.GroupNorm(2, 16)) for _ in range(3)))
+    assert depths(trace(network(stack), (IMAGE,))) == {}
+
+
+def test_residual_blocks_can_also_where_nothing_can_shrink() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 16, 1), nn.GroupNorm(2, 16), nn.Sequential(Residual(), Residual()))
+    structure = trace(model, (IMAGE,))
+    assert [entry.name for entry in structure.space.dimensions] == ["2.depth"]
+
+
+def test_one_block_of_the_stage_stays() -> None:
+    assert depths(trace(network(Residual()), (IMAGE,))) == {}
+    assert depths(trace(network(Residual(), Residual()), (IMAGE,)))["1.depth"] == (1, 2)
+
+
+def test_the_block_that_changes_the_shape_counts_as_part_of_the_stage() -> None:
+    structure = trace(network(BasicBlock(16, 32, 2), BasicBlock(32, 32, 1)), (IMAGE,))
+    assert depths(structure) == {"1.depth": (1, 2)}
+    assert structure.blocks == (Block("1.1", "1.depth", 2),)
+
+
+def test_stages_of_one_flat_container_are_told_apart() -> None:
+    stages = (BasicBlock(16, 16, 1), BasicBlock(16, 16, 1), BasicBlock(16, 32, 2), BasicBlock(32, 32, 1))
+    structure = trace(network(*stages), (IMAGE,))
+    assert depths(structure) == {"1.0.depth": (1, 2), "1.2.depth": (1, 2)}
+    assert [block.path for block in structure.blocks] == ["1.0", "1.1", "1.3"]
+
+
+def test_another_class_begins_another_stage() -> None:
+    structure = trace(network(Residual(), Residual(), Other(), Other()), (IMAGE,))
+    assert depths(structure) == {"1.0.depth": (1, 2), "1.2.depth": (1, 2)}
+
+
+def test_blocks_of_a_loop_are_found() -> None:
+    assert depths(trace(Looped(Residual(), Residual()), (IMAGE,))) == {"blocks.depth": (1, 2)}
+
+
+def test_a_block_that_runs_twice_is_no_block_to_drop() -> None:
+    shared = Residual()
+    assert depths(trace(network(Residual(), shared, shared), (IMAGE,))) == {}
+
+
+def test_blocks_without_parameters_are_no_depth() -> None:
+    assert depths(trace(network(nn.ReLU(), nn.ReLU(), Plain()), (IMAGE,))) == {}
+
+
+def test_a_block_with_two_outputs_is_no_block_to_drop() -> None:
+    class Leaking(Residual):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.last = self.conv(x)
+            return x + self.last
+
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 16, 1)
+            self.blocks = nn.Sequential(Leaking(), Leaking())
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.blocks(self.stem(x))
+            return x + self.blocks[1].last  # type: ignore[return-value,operator]
+
+    assert depths(trace(Reader(), (IMAGE,))) == {}
+
+
+class Group(nn.Module):
+    """A residual block that is made of residual blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(Residual(), Residual())
+        self.conv = nn.Conv2d(16, 16, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.conv(self.inner(x))
+
+
+def test_a_depth_within_a_block_hangs_on_that_block() -> None:
+    structure = trace(network(Group(), Group()), (IMAGE,))
+    assert depths(structure) == {"1.depth": (1, 2), "1.0.inner.depth": (1, 2), "1.1.inner.depth": (1, 2)}
+    assert structure.space["1.0.inner.depth"].condition is None
+    assert structure.space["1.1.inner.depth"].condition == Condition("1.depth", 2)
+
+
+def test_depths_of_nested_containers_have_names_of_their_own() -> None:
+    pair = lambda: nn.Sequential(Residual(), Residual())  # noqa: E731
+    structure = trace(nn.Sequential(pair(), pair()), (torch.randn(2, 16, 8, 8),))
+    assert sorted(depths(structure)) == ["0.depth", "0.depth_2", "1.depth"]
+
+
+def test_what_stands_twice_in_a_container_separates_its_blocks() -> None:
+    relu = nn.ReLU()
+    assert depths(trace(network(Residual(), relu, Residual(), relu, Residual()), (IMAGE,))) == {}
