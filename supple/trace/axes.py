@@ -25,10 +25,6 @@ CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, H
 """Reasons that need no mention in a summary: nobody expects these axes to shrink."""
 
 
-MOST_STEPS = 200
-"""Steps of one unification after which it is given up, and both labels are fixed."""
-
-
 @dataclass(eq=False)
 class Atom:
     """A range of indices.
@@ -67,7 +63,7 @@ class Labels:
         return ((Atom(size, fixed),),)
 
     def resolve(self, expression: Expression) -> Expression:
-        """Return the label in atoms that are neither merged nor refined, without atoms of size 1."""
+        """Return the label in atoms that are neither merged nor refined, without atoms of size 1 and empty segments."""
         return tuple(product for segment in expression for product in self._resolve_product(segment))
 
     def is_fixed(self, expression: Expression) -> bool:
@@ -86,7 +82,8 @@ class Labels:
 
     def unify(self, one: Expression, other: Expression, reason: str) -> None:
         """Make two labels equal. Where that is impossible, fix both for the given reason."""
-        for _ in range(MOST_STEPS):
+        # This ends: each step merges two atoms, or cuts one into smaller ones (none of them empty).
+        while True:
             one, other = self.resolve(one), self.resolve(other)
             if one == other:
                 return
@@ -153,6 +150,8 @@ class Labels:
 
     def _resolve_product(self, product: Product) -> Expression:
         """Resolve one segment: (a + b) x c becomes a x c + b x c; a x (b + c) is unrolled over a fixed a."""
+        if product_size(product) == 0:
+            return ()
         result: Expression = ((),)
         for atom in reversed(product):
             outer = self._resolve_atom(atom)
@@ -169,16 +168,16 @@ class Labels:
 
     def _collapse(self, concatenation: Expression) -> Product:
         """Return what stands for a fixed concatenation inside a product: always the same for the same one."""
-        while True:
-            atom = self._collapsed.setdefault(
-                concatenation, Atom(expression_size(concatenation), "a repeated concatenation")
-            )
-            resolved = self._resolve_atom(atom)
+        seen: set[Expression] = set()
+        while concatenation in self._collapsed and concatenation not in seen:
+            seen.add(concatenation)
+            resolved = self._resolve_atom(self._collapsed[concatenation])
             if len(resolved) == 1:
                 return resolved[0]
-            if resolved == concatenation:
-                return (atom,)
             concatenation = resolved
+        # None stands for it yet, or that one has been cut into the same segments: what is resolved is never refined.
+        self._collapsed[concatenation] = Atom(expression_size(concatenation), "a repeated concatenation")
+        return (self._collapsed[concatenation],)
 
     def _resolve_atom(self, atom: Atom) -> Expression:
         while atom.merged_into is not None:

@@ -25,12 +25,11 @@ class Dimensions:
 
     def axis(self, expression: Expression, labels: Labels) -> Axis:
         """Return how the dimensions index an axis with this label."""
-        return Axis(
-            tuple(
-                tuple(Factor(atom.size, self.names.get(atom)) for atom in product) or (Factor(1),)
-                for product in labels.resolve(expression)
-            )
+        segments = tuple(
+            tuple(Factor(atom.size, self.names.get(atom)) for atom in product) or (Factor(1),)
+            for product in labels.resolve(expression)
         )
+        return Axis(segments or ((Factor(0),),))
 
 
 def find_dimensions(

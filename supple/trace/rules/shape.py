@@ -30,6 +30,14 @@ def reshape(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     return [tuple(target)]
 
 
+def reshape_as(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a reshape to the sizes of another tensor."""
+    (reshaped,) = reshape(propagation, node)
+    for one, other in zip(reshaped, propagation.axes(node.args[1]), strict=True):
+        propagation.unify(one, other, node)
+    return [reshaped]
+
+
 def _elements(axes: list[Expression]) -> int:
     count = 1
     for expression in axes:
@@ -58,7 +66,8 @@ def permute(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
 def transpose(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     """Label a swap of two axes."""
     x = list(propagation.axes(node.args[0]))
-    one, other = propagation.argument(node, "dim0"), propagation.argument(node, "dim1")
+    names = ("axis0", "axis1") if propagation.has_argument(node, "axis0") else ("dim0", "dim1")
+    one, other = (propagation.argument(node, name) for name in names)
     x[one], x[other] = x[other], x[one]
     return [tuple(x)]
 
@@ -143,6 +152,6 @@ RULES = {
     "constant_pad_nd": pad,
     "roll": roll,
     "flip": roll,
-    "view_as": reshape,
-    "reshape_as": reshape,
+    "view_as": reshape_as,
+    "reshape_as": reshape_as,
 }

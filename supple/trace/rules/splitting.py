@@ -6,6 +6,7 @@ from torch import fx
 
 from supple.trace.axes import POSITION, REPEATS, Expression, expression_size
 from supple.trace.capture import output_shapes
+from supple.trace.rules.pointwise import pointwise
 
 if TYPE_CHECKING:
     from supple.trace.propagation import Axes, Propagation
@@ -70,6 +71,9 @@ def _run(propagation: "Propagation", node: fx.Node, label: Expression, start: in
     run = propagation.fresh(stop - start)
     before, after = (propagation.fresh(length) if length else () for length in (start, size - stop))
     propagation.unify(label, (*before, *run, *after), node)
+    if 2 * (stop - start) == size and (start == 0 or stop == size):
+        # Where code cuts an axis in half, it computes the middle from the size: both halves shrink alike.
+        propagation.unify(before or after, run, node)
     return run
 
 
@@ -102,7 +106,8 @@ def repeat_interleave(propagation: "Propagation", node: fx.Node) -> "list[Axes]"
 def repeat(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     """Label a repetition of whole axes; new axes come first."""
     x = propagation.axes(node.args[0])
-    repeats = list(propagation.argument(node, "repeats"))
+    repeats = list(propagation.argument(node, "dims" if propagation.has_argument(node, "dims") else "repeats"))
+    repeats = [1] * (len(x) - len(repeats)) + repeats
     x = (*(propagation.fresh(1) for _ in range(len(repeats) - len(x))), *x)
     return [
         tuple(
@@ -153,7 +158,7 @@ RULES = {
     "slice": slice_,
     "narrow": narrow,
     "expand": expand,
-    "expand_as": expand,
+    "expand_as": pointwise,
     "broadcast_to": expand,
     "repeat": repeat,
     "tile": repeat,
