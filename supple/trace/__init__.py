@@ -24,7 +24,13 @@ def trace(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Structu
     """
     captured = capture(model, example_inputs)
     propagation = Propagation(captured)
-    sized = bind_uses(find_uses(model, example_inputs, captured), propagation)
+    unseen: tuple[Frozen, ...] = ()
+    try:
+        uses = find_uses(model, example_inputs, captured)
+    except Exception as error:  # whatever the user's forward raises at integers of another class
+        uses = []
+        unseen = (Frozen("sizes in attributes", f"the run that looks for them fails: {type(error).__name__}: {error}"),)
+    sized = bind_uses(uses, propagation)
     propagation.fix_broken_labels()
     runs = find_runs(model, captured.graph, propagation)
     # Of (batch, positions, width): the residual stream of a transformer.
@@ -44,7 +50,7 @@ def trace(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Structu
         axes,
         module_attributes(model, axes, noted),
         found.blocks,
-        (*propagation.frozen.values(), *found.frozen),
+        (*propagation.frozen.values(), *unseen, *found.frozen),
     )
     for entry in structure.attributes:
         if not is_always_whole(entry, structure.space):
