@@ -103,7 +103,7 @@ def find_uses(model: nn.Module, example_inputs: tuple[torch.Tensor, ...], captur
             nodes[module_path(node), node.target._opname].append(node)
     calls: dict[tuple[str, str], list[_Call]] = defaultdict(list)
     for call in recorder.calls:
-        calls[call.path, _operator_name(call.name)].append(call)
+        calls[call.path, _operator_name(call)].append(call)
     return [
         use
         for key, made in calls.items()
@@ -113,8 +113,9 @@ def find_uses(model: nn.Module, example_inputs: tuple[torch.Tensor, ...], captur
     ]
 
 
-def _operator_name(function: str) -> str:
-    return "split_with_sizes" if function == "split" else function.strip("_")
+def _operator_name(call: _Call) -> str:
+    has_sizes = call.name == "split" and isinstance(call.arguments[1], list | tuple)
+    return "split_with_sizes" if has_sizes else call.name.strip("_")
 
 
 def _uses_of(call: _Call, node: fx.Node) -> Iterator[Use]:
@@ -122,9 +123,10 @@ def _uses_of(call: _Call, node: fx.Node) -> Iterator[Use]:
         for axis, size in enumerate(_integers(call.arguments[1:])):
             if isinstance(size, TaggedInt):
                 yield Use(size.source, node, 0, axis, size.scale)
-    elif call.name == "split" and isinstance(call.arguments[1], list | tuple):
+    elif call.name == "split":
         dim: Any = node.args[2] if len(node.args) > 2 else 0
-        for output, size in enumerate(call.arguments[1]):
+        given = call.arguments[1]
+        for output, size in enumerate(given if isinstance(given, list | tuple) else [given]):
             if isinstance(size, TaggedInt) and output < len(call.shapes):
                 yield Use(size.source, node, output, int(dim) % len(call.shapes[output]), size.scale)
     elif call.name in ("layer_norm", "rms_norm"):

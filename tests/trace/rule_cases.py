@@ -306,6 +306,7 @@ def parts() -> Iterator[Case]:
     yield through("chunk", op=lambda x: torch.mul(*x.chunk(2, 1)), after=read)
     yield through("split", op=lambda x: torch.mul(*x.split(x.size(1) // 2, 1)), after=read)
     yield through("split_with_sizes", op=lambda x: torch.mul(*x.split([x.size(1) // 2] * 2, 1)), after=read)
+    yield through("glu", op=lambda x: functional.glu(x, 1), after=read)
     yield after_conv("unbind", op=lambda x: x.unbind(2)[1])
     yield after_conv("select", op=lambda x: x[:, 0], exact=True)
     yield after_conv("select", op=lambda x: x.select(3, -1))

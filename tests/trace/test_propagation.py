@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from supple.trace import Frozen, rules, trace
+from supple.trace.axes import Atom, Expression
 from supple.trace.capture import capture
 from supple.trace.propagation import Propagation
 from supple.trace.rules import rule_for
@@ -140,3 +141,19 @@ def test_a_buffer_is_cut_like_the_activations_that_it_meets() -> None:
     config = structure.space.min()
     assert structure.shape("scale", config) == structure.shape("shift", config) == (8,)
     assert structure.shape("layers.unrelated", config) == (4,)
+
+
+def test_a_rule_that_contradicts_itself_about_a_size_freezes_the_axis(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(propagation: Propagation, node: torch.fx.Node) -> list[tuple[Expression, ...]]:
+        axes = propagation.axes(node.args[0])
+        axes[1][0][0].refined = ((Atom(12),), (Atom(12),))
+        return [(axes[0], propagation.fresh(32))]
+
+    monkeypatch.setitem(rules._BY_NAME, "relu", broken)
+    structure = trace(Middle(torch.relu), (X,))
+    reason = "rules of operators contradict each other about its size"
+    assert Frozen("first.weight, axis 0", reason) in structure.frozen
+    assert "second.width" in structure.space
+    for config in (structure.space.min(), structure.space.max()):
+        assert structure.shape("first.weight", config) == (32, 16)
+    assert structure.shape("second.weight", structure.space.max()) == (32, 32)

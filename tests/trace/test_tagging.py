@@ -143,3 +143,20 @@ def test_a_tagged_integer_is_that_integer() -> None:
     assert (tagged * 3, (2 * tagged).scale, (tagged * 3 * 2).scale) == (12, 2, 6)
     assert type(tagged * tagged) is type(tagged + 1) is type(tagged // 2) is int
     assert torch.zeros(tagged).shape == (4,)
+
+
+def test_one_size_of_all_parts_is_found() -> None:
+    class Halves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.half = 16
+            self.first, self.last = nn.Linear(32, 32), nn.Linear(16, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            left, right = self.first(x).split(self.half, -1)
+            return self.last(left * right)  # type: ignore[no-any-return]
+
+    structure = trace(Halves(), (X,))
+    config = structure.space.min()
+    assert {entry.name: entry.axis.size(config) for entry in structure.attributes}["half"] == 8
+    assert structure.shape("first.weight", config) == (16, 32)

@@ -17,12 +17,27 @@ def _replace(axes: "Axes", position: int, label: Expression) -> "Axes":
 
 
 def split(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
-    """Label a split of one axis into parts: the axis is their concatenation."""
+    """Label a split of one axis into parts: the axis is their concatenation. Equal parts shrink alike.
+
+    Code that splits evenly counts the parts, or computes their one size.
+    """
     x = propagation.axes(node.args[0])
     position = propagation.argument(node, "dim") % len(x)
     parts = [propagation.fresh(shape[position]) for shape in output_shapes(node)]
     propagation.unify(x[position], tuple(part[0] for part in parts), node)
+    if len({expression_size(part) for part in parts}) == 1:
+        for other in parts[1:]:
+            propagation.unify(parts[0], other, node)
     return [_replace(x, position, part) for part in parts]
+
+
+def glu(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a gated linear unit: one half of an axis gates the other."""
+    x = propagation.axes(node.args[0])
+    position = propagation.argument(node, "dim") % len(x)
+    half = propagation.fresh(expression_size(x[position]) // 2)
+    propagation.unify(x[position], (*half, *half), node)
+    return [_replace(x, position, half)]
 
 
 def unbind(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
@@ -153,6 +168,7 @@ RULES = {
     "split": split,
     "split_with_sizes": split,
     "chunk": split,
+    "glu": glu,
     "unbind": unbind,
     "select": select,
     "slice": slice_,
