@@ -94,7 +94,9 @@ def equal_latency_notes(
         found = _as_searched(member, search)
         if found is None or not baseline:
             continue
-        rivals = at_equal_latency(baseline, found.latency_ms, _WINDOW)
+        # The full and the smallest member stand in both sets: neither is its own rival.
+        others = [entry for entry in baseline if entry.config != found.config]
+        rivals = at_equal_latency(others, found.latency_ms, _WINDOW)
         where = f"At the latency of {member.name} ({milliseconds(found.latency_ms)} ± {100 * _WINDOW:.0f} %)"
         if rivals is None:
             notes.append(_caution(f"{where} there is no random member to compare with."))

@@ -1,6 +1,5 @@
 """The whole job, stage after stage; each stage picks up what an interrupted run left of it."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from supple.data import Splits, load_splits
 from supple.errors import SuppleError
 from supple.family import Family, convert, load, save
 from supple.importing import call_object
+from supple.machine import describe_machine
 from supple.progress import Progress
 from supple.report import RunSummary, members_table, write_report
 from supple.runs.config import ModelConfig, RunConfig
@@ -74,7 +74,7 @@ def build_model(config: ModelConfig, seed: int) -> nn.Module:
 
 
 def _run_stages(config: RunConfig, directory: RunDirectory, progress: Progress) -> RunSummary:
-    torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(config.threads or describe_machine().logical_cores)
     splits = load_splits(config.data, config.train.batch_size, config.seed)
     family, history = _trained_family(config, directory, splits, progress)
     found = search(family, splits.train, splits.valid, config.search, directory.study, progress)
