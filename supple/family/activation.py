@@ -181,6 +181,7 @@ class SizedAttribute(NamedTuple):
     unit: tuple[str, int] | None
     axis: Axis
     position: int | None
+    scale: int
 
 
 def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttribute]:
@@ -192,6 +193,7 @@ def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttrib
             prefix_unit(entry.axis),
             entry.axis,
             entry.position,
+            entry.scale,
         )
         for entry in structure.attributes
     ]
@@ -200,8 +202,8 @@ def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttrib
 def attribute_changes(attributes: list[SizedAttribute], config: Mapping[str, int]) -> Iterator[Change]:
     """Yield where each attribute stands and its value in a member."""
     tuples: dict[tuple[int, str], tuple[dict[str, Any], list[int]]] = {}
-    for holder, name, unit, axis, position in attributes:
-        size = axis.size(config) if unit is None else config[unit[0]] * unit[1]
+    for holder, name, unit, axis, position, scale in attributes:
+        size = (axis.size(config) if unit is None else config[unit[0]] * unit[1]) // scale
         if position is None:
             yield holder, name, size
         else:

@@ -4,12 +4,14 @@ import torch
 from torch import nn
 
 from supple.space import Space
-from supple.trace.attributes import module_attributes
-from supple.trace.blocks import find_runs
+from supple.trace.attributes import is_always_whole, module_attributes
+from supple.trace.axes import Expression
+from supple.trace.blocks import find_runs, streams_of
 from supple.trace.capture import capture, first_keys
 from supple.trace.dimensions import find_dimensions
 from supple.trace.propagation import Propagation
 from supple.trace.structure import Attribute, Axis, Block, Factor, Frozen, Structure
+from supple.trace.tagging import Source, Use, find_uses
 
 __all__ = ["Attribute", "Axis", "Block", "Factor", "Frozen", "Structure", "trace"]
 
@@ -22,14 +24,53 @@ def trace(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Structu
     """
     captured = capture(model, example_inputs)
     propagation = Propagation(captured)
+    unseen: tuple[Frozen, ...] = ()
+    try:
+        uses = find_uses(model, example_inputs, captured)
+    except Exception as error:  # whatever the user's forward raises at integers of another class
+        uses = []
+        unseen = (Frozen("sizes in attributes", f"the run that looks for them fails: {type(error).__name__}: {error}"),)
+    sized = bind_uses(uses, propagation)
+    propagation.fix_broken_labels()
     runs = find_runs(model, captured.graph, propagation)
-    found = find_dimensions(propagation.labels, propagation.tensors, runs)
+    # Of (batch, positions, width): the residual stream of a transformer.
+    streams = [axes[-1] for axes in streams_of(runs, captured.graph, propagation) if len(axes) == 3]
+    found = find_dimensions(propagation.labels, propagation.tensors, runs, propagation.heads, streams)
     shared = first_keys(model)
     axes = {
         key: tuple(found.axis(label, propagation.labels) for label in propagation.tensors[shared[key]])
         for key in shared
     }
-    labelled = {place: found.axis(label, propagation.labels) for place, label in propagation.module_attributes.items()}
-    attributes = tuple(module_attributes(model, axes, labelled))
-    frozen = (*propagation.frozen.values(), *found.frozen)
-    return Structure(Space(found.dimensions), axes, attributes, found.blocks, frozen)
+    noted = [
+        Attribute(source.module, source.name, found.axis(label, propagation.labels), source.position, scale)
+        for source, (label, scale) in sized.items()
+    ]
+    structure = Structure(
+        Space(found.dimensions),
+        axes,
+        module_attributes(model, axes, noted),
+        found.blocks,
+        (*propagation.frozen.values(), *unseen, *found.frozen),
+    )
+    for entry in structure.attributes:
+        if not is_always_whole(entry, structure.space):
+            reason = f"{entry.module}.{entry.name} times {entry.scale} cannot follow each of its values"
+            for dimension in entry.axis.dimensions:
+                structure = structure.without(dimension, reason) if dimension in structure.space else structure
+    return structure
+
+
+def bind_uses(uses: list[Use], propagation: Propagation) -> dict[Source, tuple[Expression, int]]:
+    """Bind each attribute to the label of an axis, and how many times its value that axis has.
+
+    Where it is the size of several axes, those are equal. Attributes that rules bind come first.
+    """
+    bound = {Source(path, name): (label, 1) for (path, name), label in propagation.module_attributes.items()}
+    for use in uses:
+        label = propagation.axes(use.node, use.output)[use.axis]
+        known, scale = bound.setdefault(use.source, (label, use.scale))
+        if scale == use.scale:
+            propagation.unify(known, label, use.node)
+        elif use.scale == 1:
+            bound[use.source] = (label, 1)
+    return bound

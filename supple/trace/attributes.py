@@ -1,43 +1,59 @@
-"""Integer attributes of PyTorch's own modules that repeat the size of a parameter's axis.
+"""Integer attributes of modules that repeat the size of an axis.
 
 Most are there to be read by people and exporters (`in_features`); a few steer the forward pass (`groups`,
-`normalized_shape`). Both follow the member's shape, so that an extracted network describes itself truly.
+`normalized_shape`, `num_heads`). All follow the member's shape, so that an extracted network describes itself truly.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
 
+from supple.space import Space
 from supple.trace.structure import Attribute, Axis
 
 
 def module_attributes(
-    model: nn.Module, axes: Mapping[str, tuple[Axis, ...]], labelled: Mapping[tuple[str, str], Axis]
-) -> Iterator[Attribute]:
-    """Yield the attributes of all modules of the tree.
+    model: nn.Module, axes: Mapping[str, tuple[Axis, ...]], noted: Iterable[Attribute]
+) -> tuple[Attribute, ...]:
+    """Return the attributes of all modules of the tree that follow an elastic axis.
 
-    `labelled` holds, by module path and name, those that follow an axis of an activation: the groups of depthwise
-    convolutions.
+    `noted` are those that rules and the run with tagged integers found; they say more than the shapes of parameters.
     """
+    noted = (entry for entry in noted if hasattr(model.get_submodule(entry.module), entry.name))
+    found = {
+        (entry.module, entry.name, entry.position): entry
+        for entry in (*_of_parameters(model, axes), *noted)
+        if entry.axis.dimensions
+    }
+    return tuple(found.values())
+
+
+def _of_parameters(model: nn.Module, axes: Mapping[str, tuple[Axis, ...]]) -> Iterator[Attribute]:
+    """Yield the attributes of PyTorch's own modules that repeat the size of a parameter's axis."""
     for path, module in model.named_modules():
-
-        def axis(tensor: str, position: int, path: str = path) -> Axis | None:
-            key = f"{path}.{tensor}" if path else tensor
-            return axes[key][position] if key in axes else None
-
-        found: list[tuple[str, Axis | None]] = []
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            depthwise = labelled.get((path, "groups"))
-            of_one_group = axis("weight", 1)
-            in_channels = depthwise or (of_one_group and Axis(of_one_group.segments * module.groups))
-            found = [("out_channels", axis("weight", 0)), ("in_channels", in_channels), ("groups", depthwise)]
+        names: tuple[str, ...] = ()
+        if isinstance(module, _ConvNd):
+            names = ("in_channels", "out_channels") if module.transposed else ("out_channels", "in_channels")
+            # The other axis of a grouped convolution holds the channels of one group.
+            names = names if module.groups == 1 else names[:1]
         elif isinstance(module, nn.Linear):
-            found = [("out_features", axis("weight", 0)), ("in_features", axis("weight", 1))]
-        elif isinstance(module, _NormBase):
-            found = [("num_features", labelled.get((path, "num_features")))]
+            names = ("out_features", "in_features")
         elif isinstance(module, nn.Embedding):
-            found = [("num_embeddings", axis("weight", 0)), ("embedding_dim", axis("weight", 1))]
-        for name, bound in found:
-            if bound is not None and bound.dimensions:
-                yield Attribute(path, name, bound)
+            names = ("num_embeddings", "embedding_dim")
+        of_weight = axes.get(f"{path}.weight" if path else "weight", ())
+        yield from (Attribute(path, name, axis) for name, axis in zip(names, of_weight, strict=False))
+
+
+def is_always_whole(attribute: Attribute, space: Space) -> bool:
+    """Say whether the axis is a multiple of the attribute's scale in every member."""
+    units = [
+        count
+        * math.prod(
+            math.gcd(*space[factor.dimension].values) if factor.dimension else factor.full for factor in segment
+        )
+        for segment, count in Counter(attribute.axis.segments).items()
+    ]
+    return all(unit % attribute.scale == 0 for unit in units)

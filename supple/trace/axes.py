@@ -14,12 +14,14 @@ KERNEL = "the size of a kernel"
 POSITION = "a position in space"
 MULTIPLIER = "a channel multiplier"
 GROUPS = "a number of groups"
+REPEATS = "a number of repeats"
+HEAD_SIZE = "the size of a head"
 INPUT = "it is an input of the model"
 OUTPUT = "it is an output of the model"
 LOOKED_UP = "its entries are looked up by index"
 UNUSED = "the forward pass in eval mode does not use it"
 
-CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, INPUT, OUTPUT, LOOKED_UP})
+CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, HEAD_SIZE, INPUT, OUTPUT, LOOKED_UP})
 """Reasons that need no mention in a summary: nobody expects these axes to shrink."""
 
 
@@ -53,12 +55,15 @@ def expression_size(expression: Expression) -> int:
 class Labels:
     """Makes, resolves, unifies and fixes the labels of one graph's axes."""
 
+    def __init__(self) -> None:
+        self._collapsed: dict[Expression, Atom] = {}
+
     def fresh(self, size: int, fixed: str | None = None) -> Expression:
         """Return a new label of one atom."""
         return ((Atom(size, fixed),),)
 
     def resolve(self, expression: Expression) -> Expression:
-        """Return the label in atoms that are neither merged nor refined, without atoms of size 1."""
+        """Return the label in atoms that are neither merged nor refined, without atoms of size 1 and empty segments."""
         return tuple(product for segment in expression for product in self._resolve_product(segment))
 
     def is_fixed(self, expression: Expression) -> bool:
@@ -77,14 +82,18 @@ class Labels:
 
     def unify(self, one: Expression, other: Expression, reason: str) -> None:
         """Make two labels equal. Where that is impossible, fix both for the given reason."""
-        while (one := self.resolve(one)) != (other := self.resolve(other)):
-            if expression_size(one) != expression_size(other) or not self._unify_one_step(one, other):
-                fixed = one if self.is_fixed(one) else other if self.is_fixed(other) else ()
-                # Where one of them cannot shrink anyway, its own reason says more.
-                cause = next((atom.fixed for product in fixed for atom in product), None) or reason
-                self.fix(one, cause)
-                self.fix(other, cause)
+        # This ends: each step merges two atoms, or cuts one into smaller ones (none of them empty).
+        while True:
+            one, other = self.resolve(one), self.resolve(other)
+            if one == other:
                 return
+            if expression_size(one) != expression_size(other) or not self._unify_one_step(one, other):
+                break
+        fixed = one if self.is_fixed(one) else other if self.is_fixed(other) else ()
+        # Where one of them cannot shrink anyway, its own reason says more.
+        cause = next((atom.fixed for product in fixed for atom in product), None) or reason
+        self.fix(one, cause)
+        self.fix(other, cause)
 
     def _unify_one_step(self, one: Expression, other: Expression) -> bool:
         """Merge or refine one pair of atoms; say whether that was possible."""
@@ -141,15 +150,34 @@ class Labels:
 
     def _resolve_product(self, product: Product) -> Expression:
         """Resolve one segment: (a + b) x c becomes a x c + b x c; a x (b + c) is unrolled over a fixed a."""
+        if product_size(product) == 0:
+            return ()
         result: Expression = ((),)
         for atom in reversed(product):
             outer = self._resolve_atom(atom)
             if len(result) == 1:
                 result = tuple((*head, *result[0]) for head in outer)
-            elif outer != ((),):
-                self.fix(outer, "a concatenation repeats along it")
+            elif outer != ((),) and self.is_fixed(outer):
                 result = result * expression_size(outer)
+            elif outer != ((),):
+                # heads x (keys + values): each index of the outer range carries the whole concatenation along.
+                self.fix(result, "it is repeated along another axis")
+                inner = self._collapse(result)
+                result = tuple((*head, *inner) for head in outer)
         return result
+
+    def _collapse(self, concatenation: Expression) -> Product:
+        """Return what stands for a fixed concatenation inside a product: always the same for the same one."""
+        seen: set[Expression] = set()
+        while concatenation in self._collapsed and concatenation not in seen:
+            seen.add(concatenation)
+            resolved = self._resolve_atom(self._collapsed[concatenation])
+            if len(resolved) == 1:
+                return resolved[0]
+            concatenation = resolved
+        # None stands for it yet, or that one has been cut into the same segments: what is resolved is never refined.
+        self._collapsed[concatenation] = Atom(expression_size(concatenation), "a repeated concatenation")
+        return (self._collapsed[concatenation],)
 
     def _resolve_atom(self, atom: Atom) -> Expression:
         while atom.merged_into is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
+from supple.trace.axes import Expression
 from supple.trace.capture import module_paths, output_shapes
 from supple.trace.propagation import Propagation
 
@@ -63,6 +64,17 @@ def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> li
     return runs
 
 
+def streams_of(runs: list[Run], graph: fx.Graph, propagation: Propagation) -> list[tuple[Expression, ...]]:
+    """Return the labels of the tensors that the blocks of each run hand on to each other."""
+    regions = _regions(graph)
+    return [propagation.axes(_outputs(regions[run.blocks[0]])[0]) for run in runs]
+
+
+def _outputs(region: list[fx.Node]) -> list[fx.Node]:
+    inside = set(region)
+    return [node for node in region if any(user not in inside for user in node.users)]
+
+
 def _runs_of(container: str, children: list[tuple[str, nn.Module]], droppable: list[bool]) -> Iterator[Run]:
     start = 0
     while start < len(children):
@@ -105,7 +117,7 @@ def _paths_called_once(model: nn.Module, graph: fx.Graph) -> set[str]:
 
 def _is_droppable(region: list[fx.Node], propagation: Propagation) -> bool:
     inside = set(region)
-    outputs = [node for node in region if any(user not in inside for user in node.users)]
+    outputs = _outputs(region)
     if len(outputs) != 1 or len(output_shapes(outputs[0])) != 1:
         return False
     output_axes = propagation.axes(outputs[0])

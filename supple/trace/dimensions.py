@@ -1,11 +1,12 @@
 """From labels to dimensions: name every free atom, choose its values, and bind the axes of all tensors to it."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, count, takewhile
 
 from supple.space import Condition, Dimension, Kind
-from supple.trace.axes import CONSTANT_BY_NATURE, Atom, Expression, Labels
+from supple.trace.axes import CONSTANT_BY_NATURE, HEAD_SIZE, Atom, Expression, Labels
 from supple.trace.blocks import Run
 from supple.trace.structure import Axis, Block, Factor, Frozen
 
@@ -24,15 +25,20 @@ class Dimensions:
 
     def axis(self, expression: Expression, labels: Labels) -> Axis:
         """Return how the dimensions index an axis with this label."""
-        return Axis(
-            tuple(
-                tuple(Factor(atom.size, self.names.get(atom)) for atom in product) or (Factor(1),)
-                for product in labels.resolve(expression)
-            )
+        segments = tuple(
+            tuple(Factor(atom.size, self.names.get(atom)) for atom in product) or (Factor(1),)
+            for product in labels.resolve(expression)
         )
+        return Axis(segments or ((Factor(0),),))
 
 
-def find_dimensions(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]], runs: Iterable[Run]) -> Dimensions:
+def find_dimensions(
+    labels: Labels,
+    tensors: Mapping[str, tuple[Expression, ...]],
+    runs: Iterable[Run],
+    heads: Iterable[Expression],
+    streams: Iterable[Expression],
+) -> Dimensions:
     """Turn every free atom that indexes a parameter, and every run of droppable blocks, into a dimension."""
     runs = tuple(runs)
     blocks = {path: (run, run.at_least(path)) for run in runs for path in run.blocks}
@@ -44,15 +50,25 @@ def find_dimensions(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]
     ]
     frozen: dict[Frozen, None] = {}
     names: dict[Atom, str] = {}
+    head_atoms = _atoms(labels, heads)
+    stream_atoms = _atoms(labels, streams)
+    _fix_head_sizes(labels, tensors, head_atoms)
     for atom, users in _users(labels, tensors).items():
         if atom.fixed in CONSTANT_BY_NATURE:
             continue
         keys = [key for key, _ in users]
-        kind = Kind.HIDDEN if _is_inside_one_block(keys, runs) else Kind.WIDTH
+        kind = Kind.WIDTH
+        if atom in head_atoms:
+            kind = Kind.HEADS
+        elif _is_inside_one_block(keys, runs):
+            kind = Kind.HIDDEN
+        elif atom in stream_atoms:
+            kind = Kind.EMBED
         path = _producer_path(users, runs)
-        values = width_values(atom.size)
+        multiple = 1 if kind is Kind.HEADS else _multiple(_unit(labels, tensors, atom, users))
+        values = sizes_from_a_quarter(atom.size, multiple)
         if atom.fixed is not None or len(values) == 1:
-            too_small = f"of {atom.size}, no quarter or more is a smaller multiple of {WIDTH_MULTIPLE}"
+            too_small = f"of {atom.size}, no quarter or more is a smaller multiple of {multiple}"
             # Without a producer it has no name of its own: that one may be the name of a dimension.
             is_produced = any(axis == 0 for _, axis in users)
             what = f"{path}.{kind.value}" if is_produced else f"{users[0][0]}, axis {users[0][1]}"
@@ -64,11 +80,43 @@ def find_dimensions(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]
     return Dimensions(tuple(dimensions), dropped, tuple(frozen), names)
 
 
-def width_values(size: int) -> tuple[int, ...]:
-    """Return the widths to choose from: multiples of 8 from a quarter of the size on, and the size itself."""
+def sizes_from_a_quarter(size: int, multiple: int) -> tuple[int, ...]:
+    """Return the sizes to choose from: multiples from a quarter of the size on, and the size itself."""
     smallest = -(-size // SMALLEST_SHARE)
-    multiples = range(-(-smallest // WIDTH_MULTIPLE) * WIDTH_MULTIPLE, size, WIDTH_MULTIPLE)
-    return (*multiples, size)
+    return (*range(-(-smallest // multiple) * multiple, size, multiple), size)
+
+
+def _atoms(labels: Labels, expressions: Iterable[Expression]) -> set[Atom]:
+    return {
+        atom
+        for expression in expressions
+        for product in labels.resolve(expression)
+        for atom in product
+        if atom.fixed is None
+    }
+
+
+def _fix_head_sizes(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]], heads: set[Atom]) -> None:
+    """A head keeps its size: what stands inside a number of heads is fixed."""
+    for axes in tensors.values():
+        for expression in axes:
+            for product in labels.resolve(expression):
+                outer = next((position for position, atom in enumerate(product) if atom in heads), len(product))
+                labels.fix((product[outer + 1 :],), HEAD_SIZE)
+
+
+def _unit(
+    labels: Labels, tensors: Mapping[str, tuple[Expression, ...]], atom: Atom, users: list[tuple[str, int]]
+) -> int:
+    """Return how many indices of its axes one index of the atom stands for."""
+    key, axis = users[0]
+    product = next(product for product in labels.resolve(tensors[key][axis]) if atom in product)
+    return math.prod(other.size for other in product if other is not atom)
+
+
+def _multiple(unit: int) -> int:
+    """Return what the sizes of an atom are multiples of, so that its axis has a multiple of 8 indices."""
+    return WIDTH_MULTIPLE // math.gcd(WIDTH_MULTIPLE, unit)
 
 
 def _users(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]]) -> dict[Atom, list[tuple[str, int]]]:

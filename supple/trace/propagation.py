@@ -4,6 +4,7 @@ Each operator has a rule (`supple.trace.rules`), which reads the labels of its i
 to be equal, and returns the labels of its outputs. An operator without a rule fixes all that it touches.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import fx
@@ -26,6 +27,7 @@ class Propagation:
         self.labels = Labels()
         self.tensors: dict[str, Axes] = {}
         self.module_attributes: dict[tuple[str, str], Expression] = {}
+        self.heads: list[Expression] = []
         self.frozen: dict[str, Frozen] = {}
         self._parameters: set[fx.Node] = set()
         self._outputs: dict[fx.Node, list[Axes]] = {}
@@ -41,6 +43,18 @@ class Propagation:
             if key not in used:
                 for expression in axes:
                     self.fix(expression, UNUSED)
+
+    def fix_broken_labels(self) -> None:
+        """Fix the axes of parameters and buffers whose labels came out with another size: a mistake in some rule."""
+        for key, axes in self.tensors.items():
+            for axis, label in enumerate(axes):
+                if expression_size(self.labels.resolve(label)) != expression_size(label):
+                    reason = "rules of operators contradict each other about its size"
+                    what = f"{key}, axis {axis}"
+                    self.frozen.setdefault(what, Frozen(what, reason))
+                    self.fix(label, reason)
+                    whole = self.fresh(expression_size(label), reason)
+                    self.tensors[key] = (*self.tensors[key][:axis], whole, *self.tensors[key][axis + 1 :])
 
     def axes(self, node: Any, output: int = 0) -> Axes:
         """Return the labels of one output tensor of a node."""
@@ -83,6 +97,10 @@ class Propagation:
     def fix(self, expression: Expression, reason: str) -> None:
         """Forbid an axis to shrink."""
         self.labels.fix(expression, reason)
+
+    def note_heads(self, batch_axes: Iterable[Expression]) -> None:
+        """Say that attention or a product of stacked matrices runs over these axes side by side."""
+        self.heads.extend(batch_axes)
 
     def set_attribute(self, node: fx.Node, name: str, expression: Expression) -> None:
         """Say that an attribute of the module that the node lies in is the size of an axis."""

@@ -67,13 +67,15 @@ class Axis:
 class Attribute:
     """An integer attribute of one of the user's modules that follows the size of an axis (`groups`, `in_features`).
 
-    `position` is the index within a tuple-valued attribute (`normalized_shape`), or None for a plain integer.
+    `position` is the index within a tuple-valued attribute (`normalized_shape`), or None for a plain integer. The axis
+    has `scale` times the attribute's value.
     """
 
     module: str
     name: str
     axis: Axis
     position: int | None = None
+    scale: int = 1
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class Structure:
         return Structure(
             Space(kept),
             {name: tuple(freeze(axis) for axis in axes) for name, axes in self.axes.items()},
-            tuple(Attribute(entry.module, entry.name, freeze(entry.axis), entry.position) for entry in self.attributes),
+            tuple(replace(entry, axis=freeze(entry.axis)) for entry in self.attributes),
             tuple(block for block in self.blocks if block.dimension != dimension),
             (*self.frozen, Frozen(dimension, reason)),
         )
@@ -195,7 +197,8 @@ def _factor_from_json(factor: Any, space: Space) -> Factor:
 
 def _attribute_from_json(entry: Any, space: Space) -> Attribute:
     position = None if entry["position"] is None else _number(entry["position"])
-    return Attribute(_text(entry["module"]), _text(entry["name"]), _axis_from_json(entry["axis"], space), position)
+    axis = _axis_from_json(entry["axis"], space)
+    return Attribute(_text(entry["module"]), _text(entry["name"]), axis, position, _number(entry["scale"]))
 
 
 def _block_from_json(entry: Any, space: Space) -> Block:

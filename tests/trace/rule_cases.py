@@ -210,4 +210,198 @@ def layers() -> Iterator[Case]:
     yield Case(("embedding",), Table, (), input=lambda *shape: torch.randint(7, shape[:1]))
 
 
-CASES = [*layers(), *shapes(), *pointwise(), *like_first(), *reductions(), *pools()]
+class Attention(nn.Module):
+    """Fused attention over queries, keys and values of separate layers, with as many key heads as are given."""
+
+    def __init__(self, key_heads: int = 4, masked: bool = False) -> None:
+        super().__init__()
+        self.heads, self.key_heads, self.size = 4, key_heads, 3
+        self.q = nn.Linear(5, 12)
+        self.k, self.v = nn.Linear(5, 3 * key_heads), nn.Linear(5, 3 * key_heads)
+        self.out = nn.Linear(12, 5)
+        self.mask = nn.Parameter(torch.randn(4, 6, 6)) if masked else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q = self.q(x).view(x.size(0), -1, self.heads, self.size).transpose(1, 2)
+        k, v = (part(x).view(x.size(0), -1, self.key_heads, self.size).transpose(1, 2) for part in (self.k, self.v))
+        is_grouped = self.heads != self.key_heads
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=self.mask, enable_gqa=is_grouped)
+        return self.out(y.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+
+def attention() -> Iterator[Case]:
+    # What shrinks inside attention scales it: only shapes are checked where that is so.
+    name = "scaled_dot_product_attention"
+    yield Case((name,), Attention, (6, 5), exact=False, baked=(3,))
+    yield Case((name,), lambda: Attention(masked=True), (6, 5), exact=False, baked=(3,))
+
+
+class Products(nn.Module):
+    """A product of the outputs of two layers."""
+
+    def __init__(self, product: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self.product = product
+        self.left, self.right = nn.Linear(3, 8), nn.Linear(3, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.product(self.left(x), self.right(x))
+
+
+class Bare(nn.Module):
+    """Parameters of the module itself, in a product with each other and the input."""
+
+    def __init__(self, product: Callable[..., torch.Tensor], *shapes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.product = product
+        self.parameters_of_it = nn.ParameterList(nn.Parameter(torch.randn(shape)) for shape in shapes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.product(x, *self.parameters_of_it)
+
+
+def products() -> Iterator[Case]:
+    def case(*names: str, op: Callable[..., torch.Tensor], shape: tuple[int, ...] = (6, 3)) -> Case:
+        return Case(names, lambda: Products(op), shape)
+
+    yield case("matmul", op=lambda a, b: a @ b.transpose(-1, -2))
+    yield case("matmul", op=lambda a, b: a.transpose(-1, -2) @ b)
+    yield case("matmul", op=lambda a, b: a.unsqueeze(1) @ b.unsqueeze(3))
+    yield case("bmm", op=lambda a, b: torch.bmm(a, b.transpose(1, 2)))
+    yield case("bmm", op=lambda a, b: torch.bmm(a.transpose(1, 2), b))
+    yield case("mm", "t", op=lambda a, b: torch.mm(a, b.t()), shape=(3,))
+    yield case("mm", "numpy_T", op=lambda a, b: torch.mm(a.T, b), shape=(3,))
+    yield case("mT", op=lambda a, b: a @ b.mT)
+    yield Case(("mm",), lambda: Bare(lambda x, a, b: x.mm(a).mm(b), (3, 8), (8, 5)), (3,))
+    yield Case(("mv",), lambda: Bare(lambda x, a, b: x.mm(a).mv(b), (3, 8), (8,)), (3,))
+    yield Case(("dot",), lambda: Bare(lambda x, a, b: x.sum() * torch.dot(a, b), (8,), (8,)), (3,))
+    yield Case(("addmm",), lambda: Bare(lambda x, a, b: torch.addmm(b, x, a), (3, 8), (8,)), (3,))
+    yield Case(("baddbmm",), lambda: Bare(lambda x, a, b: torch.baddbmm(b, x, a), (2, 3, 8), (2, 6, 8)), (6, 3))
+    for equation in ("bnc,bmc->bnm", "bnc,bnd->bcd", "...c,...c->...", "bnc,bnd"):
+        yield case("einsum", op=functools.partial(torch.einsum, equation))
+
+
+def norms() -> Iterator[Case]:
+    # A member of a norm over channels counts fewer of them: only shapes are the same.
+    yield Case(("layer_norm",), lambda: nn.Sequential(nn.Linear(3, 8), nn.LayerNorm(8)), (3,), exact=False)
+    yield Case(("layer_norm",), lambda: nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 8)), (3,))
+    yield Case(("rms_norm",), lambda: nn.Sequential(nn.Linear(3, 8), nn.RMSNorm(8)), (3,), exact=False)
+    yield Case(("group_norm",), lambda: nn.Sequential(conv(8), nn.GroupNorm(2, 8), conv(5, 8)), exact=False)
+    instance = functools.partial(nn.InstanceNorm2d, 8)
+    yield Case(("instance_norm",), lambda: nn.Sequential(conv(8), instance(affine=True), conv(5, 8)))
+    yield Case(("instance_norm",), lambda: nn.Sequential(conv(8), instance(), conv(5, 8)))
+
+
+def transposed() -> Iterator[Case]:
+    for axes, layer in enumerate((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), 1):
+        chain = lambda layer=layer: nn.Sequential(layer(3, 8, 2), layer(8, 5, 2, bias=False))  # noqa: E731
+        yield Case((f"conv_transpose{axes}d",), chain, (3, *(4,) * axes))
+    grouped = functools.partial(nn.ConvTranspose2d, 8, 6, 2, groups=2)
+    yield Case(("conv_transpose2d",), lambda: nn.Sequential(conv(8), grouped(), conv(5, 6)))
+
+
+def parts() -> Iterator[Case]:
+    read = lambda: conv(5, 4)  # noqa: E731
+    # Parts keep their own sizes: the code must not write them down, so it gets them from a chunk or from the channels.
+    yield through("chunk", op=lambda x: torch.mul(*x.chunk(2, 1)), after=read)
+    yield through("split", op=lambda x: torch.mul(*x.split(x.size(1) // 2, 1)), after=read)
+    yield through("split_with_sizes", op=lambda x: torch.mul(*x.split([x.size(1) // 2] * 2, 1)), after=read)
+    yield through("glu", op=lambda x: functional.glu(x, 1), after=read)
+    yield after_conv("unbind", op=lambda x: x.unbind(2)[1])
+    yield after_conv("select", op=lambda x: x[:, 0], exact=True)
+    yield after_conv("select", op=lambda x: x.select(3, -1))
+    yield after_conv("slice", op=lambda x: x[..., 1:3])
+    yield after_conv("slice", op=lambda x: x[:, :, ::2])
+    # Halves: most likely the code computes where the middle is.
+    yield through("slice", op=lambda x: x[:, : x.size(1) // 2], after=read)
+    yield through("slice", op=lambda x: x[:, x.size(1) // 2 :], after=read)
+    yield after_conv("narrow", op=lambda x: x.narrow(2, 1, 2))
+    yield after_conv("expand", op=lambda x: x.mean(2, keepdim=True).expand(-1, -1, 6, -1))
+    yield after_conv("expand_as", op=lambda x: x.mean(1, keepdim=True).expand_as(x), exact=False)
+    yield after_conv("broadcast_to", op=lambda x: x.mean(2, keepdim=True).broadcast_to(x.shape))
+    yield after_conv("repeat", op=lambda x: x.repeat(1, 2, 1, 3))
+    yield after_conv("repeat", op=lambda x: x.repeat(2, 1, 1, 1, 1))
+    yield after_conv("tile", op=lambda x: x.tile(2, 1, 1))
+    yield after_conv("repeat_interleave", op=lambda x: x.repeat_interleave(3, 1))
+    yield after_conv("stack", op=lambda x: torch.stack([x, x * 2], 2))
+    yield through("pixel_shuffle", op=lambda x: functional.pixel_shuffle(x, 2), after=lambda: conv(5, 2))
+    yield through("pixel_unshuffle", op=lambda x: functional.pixel_unshuffle(x, 2), after=lambda: conv(5, 32))
+
+
+def moves() -> Iterator[Case]:
+    yield after_conv("swapaxes", op=lambda x: x.swapaxes(1, -1))
+    yield after_conv("movedim", op=lambda x: x.movedim(1, -1))
+    yield after_conv("movedim", op=lambda x: x.movedim((1, 2), (3, 0)))
+    yield after_conv("pad", op=lambda x: functional.pad(x, (1, 2)))
+    yield after_conv("pad", op=lambda x: functional.pad(x, (1, 1, 1, 1), mode="reflect"))
+    yield after_conv("constant_pad_nd", op=lambda x: torch.ops.aten.constant_pad_nd(x, [0, 1]))
+    yield after_conv("roll", op=lambda x: x.roll((1, 1), (2, 3)))
+    yield after_conv("flip", op=lambda x: x.flip(2))
+    yield after_conv("view_as", op=lambda x: x.flatten(2).view_as(x))
+    yield after_conv("reshape_as", op=lambda x: x.flatten(2).reshape_as(x))
+
+
+def picks() -> Iterator[Case]:
+    at = torch.tensor([2, 0])
+    yield after_conv("index", op=lambda x: x[:, :, at])
+    yield after_conv("index", op=lambda x: x[:, :, at, at])
+    yield after_conv("index_select", op=lambda x: x.index_select(2, at))
+    yield after_conv("argmax", op=lambda x: x.argmax(2))
+    yield after_conv("argmin", op=lambda x: x.argmin(2))
+    yield after_conv("any", op=lambda x: (x > 0).any(2))
+    yield after_conv("all", op=lambda x: (x >= 0).all(-1, keepdim=True))
+    yield after_conv("prod", op=lambda x: x.prod(2))
+    yield after_conv("norm", op=lambda x: torch.ops.aten.norm.ScalarOpt_dim(x, 2, [1], True))
+    yield after_conv("linalg_vector_norm", op=lambda x: torch.linalg.vector_norm(x, dim=1, keepdim=True))
+
+
+def made() -> Iterator[Case]:
+    yield after_conv("arange", op=lambda x: x + torch.arange(4))
+    yield after_conv("linspace", op=lambda x: x * torch.linspace(0, 1, 4))
+    yield after_conv("eye", op=lambda x: x * torch.eye(4))
+    yield after_conv("full", op=lambda x: x * torch.full((4,), 2.0))
+    yield after_conv("ones", op=lambda x: x * torch.ones(4, 4))
+    yield after_conv("zeros", op=lambda x: x + torch.zeros(4))
+    yield after_conv("empty", op=lambda x: x * torch.empty(4), exact=False)
+    yield after_conv("scalar_tensor", op=lambda x: x * torch.ops.aten.scalar_tensor(2.0))
+    yield after_conv("new_full", op=lambda x: x * x.new_full((4,), 2.0))
+    yield after_conv("new_ones", op=lambda x: x * x.new_ones(4))
+    yield after_conv("new_zeros", op=lambda x: x + x.new_zeros(4))
+    yield after_conv("full_like", op=lambda x: torch.full_like(x, 2.0))
+    yield after_conv("rand_like", op=torch.rand_like, exact=False)
+    yield after_conv("triu", op=torch.triu)
+    yield after_conv("tril", op=lambda x: x.tril(1))
+    yield after_conv("alias", op=torch.ops.aten.alias)
+    yield after_conv("lift_fresh_copy", op=torch.ops.aten.lift_fresh_copy)
+    yield after_conv("_assert_tensor_metadata", op=lambda x: x.to(torch.float64))
+
+
+def resized() -> Iterator[Case]:
+    for mode in ("bilinear", "bicubic"):
+        resize = functools.partial(functional.interpolate, scale_factor=2, mode=mode, antialias=True)
+        yield after_conv(f"_upsample_{mode}2d_aa", op=resize)
+    for axes, mode, layer in ((1, "linear", nn.Conv1d), (3, "trilinear", nn.Conv3d)):
+        resize = functools.partial(functional.interpolate, scale_factor=2, mode=mode)
+        before = functools.partial(layer, 3, 8, 1)
+        yield Case(
+            (f"upsample_{mode}{axes}d",), lambda op=resize, before=before: Between(op, before()), (3, *(4,) * axes)
+        )
+
+
+CASES = [
+    *layers(),
+    *transposed(),
+    *norms(),
+    *attention(),
+    *products(),
+    *shapes(),
+    *moves(),
+    *parts(),
+    *picks(),
+    *made(),
+    *pointwise(),
+    *like_first(),
+    *reductions(),
+    *pools(),
+    *resized(),
+]

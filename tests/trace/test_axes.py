@@ -112,7 +112,7 @@ def test_unify_makes_labels_the_same_or_fixes_both(program: Program, data: st.Da
 @given(programs())
 def test_what_is_fixed_has_a_reason(program: Program) -> None:
     atoms = [atom for entry in program.made for product in program.labels.resolve(entry) for atom in product]
-    known = {None, "given", "they differ", "whole", "a concatenation repeats along it"}
+    known = {None, "given", "they differ", "whole", "it is repeated along another axis", "a repeated concatenation"}
     assert {atom.fixed for atom in atoms} <= known
 
 
@@ -180,12 +180,21 @@ def test_a_segment_of_one_index_keeps_its_place(place: int) -> None:
     assert not labels.is_fixed(whole)
 
 
-def test_a_product_with_a_concatenation_inside_fixes_the_outer_part() -> None:
+def test_a_product_with_a_concatenation_inside_fixes_the_inner_part() -> None:
     labels, (outer, whole, left, right) = free(3, 12, 8, 4)
     labels.unify(whole, left + right, "cat")
     merged: Expression = ((outer[0][0], whole[0][0]),)
+    assert sizes_of(labels, merged) == [[3, 12]]
+    assert labels.is_fixed(left + right)
+    assert not labels.is_fixed(outer)
+
+
+def test_a_concatenation_inside_a_fixed_product_is_unrolled() -> None:
+    labels, (outer, whole, left, right) = free(3, 12, 8, 4)
+    labels.fix(outer, "given")
+    labels.unify(whole, left + right, "cat")
+    merged: Expression = ((outer[0][0], whole[0][0]),)
     assert sizes_of(labels, merged) == [[8], [4], [8], [4], [8], [4]]
-    assert labels.is_fixed(outer)
     assert not labels.is_fixed(left)
 
 
@@ -216,3 +225,24 @@ def test_fixed_axes_of_one_size_are_the_same_only_once_unified() -> None:
     assert not labels.same(one, other)
     labels.unify(one, other, "add")
     assert labels.same(one, other)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_empty_segment_is_left_out(place: int) -> None:
+    labels, (whole, left, right, empty) = free(8, 3, 5, 0)
+    parts = [left, right]
+    parts.insert(2 * place, empty)
+    labels.unify(whole, tuple(product for part in parts for product in part), "cat")
+    assert sizes_of(labels, whole) == [[3], [5]]
+    assert not labels.is_fixed(whole)
+
+
+def test_swapped_halves_inside_heads_end() -> None:
+    # Rotary embedding: size = left + right is added to right + left, inside heads x size.
+    labels, (channels, heads, size, left, right) = free(24, 3, 8, 4, 4)
+    labels.unify(channels, ((heads[0][0], size[0][0]),), "view")
+    labels.unify(size, left + right, "slice")
+    labels.unify(size, right + left, "add")
+    assert labels.same(left, right)
+    assert not labels.is_fixed(heads)
+    assert expression_size(labels.resolve(channels)) == 24

@@ -10,14 +10,14 @@ from torch.nn import functional
 from supple.models.resnet import BasicBlock
 from supple.space import Condition, Kind, Space
 from supple.trace import Frozen, trace
-from supple.trace.dimensions import width_values
+from supple.trace.dimensions import sizes_from_a_quarter
 
 IMAGE = torch.randn(2, 3, 8, 8)
 
 
 @given(st.integers(1, 5000))
 def test_widths_are_multiples_of_eight_from_a_quarter_on_and_the_size_itself(size: int) -> None:
-    values = width_values(size)
+    values = sizes_from_a_quarter(size, 8)
     assert values[-1] == size
     assert list(values) == sorted(set(values))
     assert all(value % 8 == 0 and value >= size / 4 for value in values[:-1])
@@ -26,7 +26,7 @@ def test_widths_are_multiples_of_eight_from_a_quarter_on_and_the_size_itself(siz
 
 @pytest.mark.parametrize(("size", "values"), [(7, (7,)), (8, (8,)), (10, (8, 10)), (64, (16, 24, 32, 40, 48, 56, 64))])
 def test_width_values(size: int, values: tuple[int, ...]) -> None:
-    assert width_values(size) == values
+    assert sizes_from_a_quarter(size, 8) == values
 
 
 def space_of(model: nn.Module, x: torch.Tensor = IMAGE) -> Space:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from supple.trace import Frozen, rules, trace
+from supple.trace.axes import Atom, Expression
 from supple.trace.capture import capture
 from supple.trace.propagation import Propagation
 from supple.trace.rules import rule_for
@@ -29,17 +30,18 @@ def names(model: nn.Module, x: torch.Tensor = X) -> list[str]:
 
 
 def test_an_unknown_operator_freezes_what_it_touches_and_only_that() -> None:
-    structure = trace(Middle(lambda x: x.flip(1)), (X,))
+    structure = trace(Middle(lambda x: x.logcumsumexp(1)), (X,))
     assert [dimension.name for dimension in structure.space.dimensions] == ["second.width"]
-    assert Frozen("operator aten.flip.default", "no rule for this operator") in structure.frozen
-    assert Frozen("first.width", "operator aten.flip.default has no rule for it") in structure.frozen
+    assert Frozen("operator aten.logcumsumexp.default", "no rule for this operator") in structure.frozen
+    assert Frozen("first.width", "operator aten.logcumsumexp.default has no rule for it") in structure.frozen
 
 
 def test_what_an_unknown_operator_returns_is_fixed_too() -> None:
-    structure = trace(Middle(lambda x: x.mean(1, keepdim=True).expand(-1, 32)), (X,))
+    structure = trace(Middle(lambda x: x.gather(1, torch.zeros(2, 32, dtype=torch.long))), (X,))
     assert structure.frozen == (
-        Frozen("operator aten.expand.default", "no rule for this operator"),
-        Frozen("second.weight, axis 1", "operator aten.expand.default has no rule for it"),
+        Frozen("operator aten.gather.default", "no rule for this operator"),
+        Frozen("first.width", "operator aten.gather.default has no rule for it"),
+        Frozen("second.weight, axis 1", "operator aten.gather.default has no rule for it"),
     )
     assert structure.shape("second.weight", structure.space.min()) == (8, 32)
 
@@ -139,3 +141,19 @@ def test_a_buffer_is_cut_like_the_activations_that_it_meets() -> None:
     config = structure.space.min()
     assert structure.shape("scale", config) == structure.shape("shift", config) == (8,)
     assert structure.shape("layers.unrelated", config) == (4,)
+
+
+def test_a_rule_that_contradicts_itself_about_a_size_freezes_the_axis(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(propagation: Propagation, node: torch.fx.Node) -> list[tuple[Expression, ...]]:
+        axes = propagation.axes(node.args[0])
+        axes[1][0][0].refined = ((Atom(12),), (Atom(12),))
+        return [(axes[0], propagation.fresh(32))]
+
+    monkeypatch.setitem(rules._BY_NAME, "relu", broken)
+    structure = trace(Middle(torch.relu), (X,))
+    reason = "rules of operators contradict each other about its size"
+    assert Frozen("first.weight, axis 0", reason) in structure.frozen
+    assert "second.width" in structure.space
+    for config in (structure.space.min(), structure.space.max()):
+        assert structure.shape("first.weight", config) == (32, 16)
+    assert structure.shape("second.weight", structure.space.max()) == (32, 32)

@@ -17,12 +17,13 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils._pytree import tree_leaves
 
-from supple.trace import Attribute, Axis, Factor
+from supple.trace import Attribute, Axis, Factor, bind_uses
 from supple.trace.attributes import module_attributes
 from supple.trace.axes import Atom, Expression
 from supple.trace.capture import capture
 from supple.trace.propagation import Propagation
 from supple.trace.rules import GROUPS, rule_for
+from supple.trace.tagging import find_uses
 
 BATCH = 2
 
@@ -61,13 +62,17 @@ def tensors(result: object) -> list[torch.Tensor]:
 
 
 @contextmanager
-def sized(model: nn.Module, attributes: list[Attribute], config: dict[str, int]) -> Iterator[None]:
+def resized(model: nn.Module, attributes: tuple[Attribute, ...], config: dict[str, int]) -> Iterator[None]:
     """Give the module the attributes that the labels say, for a while."""
     places = [(model.get_submodule(entry.module), entry.name) for entry in attributes]
     before = [getattr(module, name) for module, name in places]
     try:
         for (module, name), entry in zip(places, attributes, strict=True):
-            setattr(module, name, entry.axis.size(config))
+            size = entry.axis.size(config) // entry.scale
+            if entry.position is not None:
+                sizes = list(getattr(module, name))
+                sizes[entry.position] = size
+            setattr(module, name, size if entry.position is None else tuple(sizes))
         yield
     finally:
         for (module, name), value in zip(places, before, strict=True):
@@ -85,20 +90,24 @@ def test_members_follow_the_labels(case: Case) -> None:
     # Outputs are free here, so that the last operator is put to the test too.
     captured.graph.output_node().args = ((),)
     propagation = Propagation(captured)
+    sized = bind_uses(find_uses(model, (x,), captured), propagation)
     assert not propagation.frozen
     labels = [label for axes in propagation.tensors.values() for label in axes]
     names = {atom: f"a{number}" for number, atom in enumerate(free_atoms(propagation, labels, case.baked))}
     assert names
     axes = {key: tuple(axis(propagation, label, names) for label in made) for key, made in propagation.tensors.items()}
     expected = [tuple(axis(propagation, label, names) for label in propagation.axes(node)) for node in outputs]
-    labelled = {place: axis(propagation, label, names) for place, label in propagation.module_attributes.items()}
-    attributes = list(module_attributes(model, axes, labelled))
+    noted = [
+        Attribute(source.module, source.name, axis(propagation, label, names), source.position, scale)
+        for source, (label, scale) in sized.items()
+    ]
+    attributes = module_attributes(model, axes, noted)
     state = dict(itertools.chain(model.named_parameters(), model.named_buffers()))
     sizes = {name: atom.size for atom, name in names.items()}
     one_by_one = [{**sizes, name: size - 1} for name, size in sizes.items()]
     for config in (*one_by_one, {name: (size + 1) // 2 for name, size in sizes.items()}):
         zeroed = tensors(functional_call(model, {key: mask(state[key], axes[key], config) for key in state}, (x,)))
-        with sized(model, attributes, config):
+        with resized(model, attributes, config):
             cut = tensors(functional_call(model, {key: pick(state[key], axes[key], config) for key in state}, (x,)))
         for result, along, reference in zip(cut, expected, zeroed, strict=True):
             assert tuple(result.shape) == tuple(entry.size(config) for entry in along)

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from supple.trace.rules import convolution, indexing, matmul, normalisation, pointwise, pooling, reduction, shape
+from supple.trace.rules import (
+    attention,
+    convolution,
+    creation,
+    indexing,
+    matmul,
+    normalisation,
+    pointwise,
+    pooling,
+    reduction,
+    shape,
+    splitting,
+)
 
 if TYPE_CHECKING:
     from torch import fx
@@ -20,7 +32,19 @@ if TYPE_CHECKING:
 
 Rule = Callable[["Propagation", "fx.Node"], "list[Axes]"]
 
-GROUPS = (convolution, indexing, matmul, normalisation, pointwise, pooling, reduction, shape)
+GROUPS = (
+    attention,
+    convolution,
+    creation,
+    indexing,
+    matmul,
+    normalisation,
+    pointwise,
+    pooling,
+    reduction,
+    shape,
+    splitting,
+)
 
 _BY_NAME: dict[str, Rule] = {name: rule for group in GROUPS for name, rule in group.RULES.items()}
 

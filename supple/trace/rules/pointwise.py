@@ -1,5 +1,6 @@
 """Pointwise operators: operands broadcast against each other, and axes that meet are equal."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import fx
@@ -10,17 +11,22 @@ if TYPE_CHECKING:
     from supple.trace.propagation import Axes, Propagation
 
 
-def pointwise(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
-    """Unify the operands' axes from the last one on; an axis of size 1 stretches."""
-    operands = [propagation.axes(operand) for operand in node.all_input_nodes if propagation.has_axes(operand)]
+def broadcast(propagation: "Propagation", node: fx.Node, operands: "Sequence[Axes]") -> "Axes":
+    """Unify the operands' axes from the last one on, and return those of the result; an axis of size 1 stretches."""
     result: list[Expression] = []
-    for position in range(1, max(len(axes) for axes in operands) + 1):
+    for position in range(1, max((len(axes) for axes in operands), default=0) + 1):
         meeting = [axes[-position] for axes in operands if len(axes) >= position]
         wide = [expression for expression in meeting if expression_size(expression) > 1]
         for other in wide[1:]:
             propagation.unify(wide[0], other, node)
         result.append(wide[0] if wide else meeting[0])
-    return [tuple(reversed(result))]
+    return tuple(reversed(result))
+
+
+def pointwise(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Make axes that meet equal."""
+    operands = [propagation.axes(operand) for operand in node.all_input_nodes if propagation.has_axes(operand)]
+    return [broadcast(propagation, node, operands)]
 
 
 def like_first_operand(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
@@ -52,6 +58,12 @@ RULES = dict.fromkeys(UNTAGGED, pointwise) | {
     "_log_softmax": like_first_operand,
     "cumsum": like_first_operand,
     "clone": like_first_operand,
+    "alias": like_first_operand,
+    "lift_fresh_copy": like_first_operand,
+    "full_like": like_first_operand,
+    "rand_like": like_first_operand,
+    "triu": like_first_operand,
+    "tril": like_first_operand,
     "contiguous": like_first_operand,
     "detach": like_first_operand,
     "to": like_first_operand,

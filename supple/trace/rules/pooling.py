@@ -37,5 +37,9 @@ RULES = (
         )
     }
     | {"_adaptive_avg_pool2d": _over_last(2), "_adaptive_avg_pool3d": _over_last(3)}
-    | {"upsample_bilinear2d": _over_last(2), "upsample_bicubic2d": _over_last(2)}
+    | {"upsample_linear1d": _over_last(1), "upsample_trilinear3d": _over_last(3)}
+    | dict.fromkeys(
+        ("upsample_bilinear2d", "upsample_bicubic2d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
+        _over_last(2),
+    )
 )

@@ -21,4 +21,22 @@ def reduce(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     return [tuple(label for axis, label in enumerate(x) if axis not in reduced)]
 
 
-RULES = dict.fromkeys(("mean", "sum", "amax", "amin", "var", "std", "logsumexp"), reduce)
+RULES = dict.fromkeys(
+    (
+        "mean",
+        "sum",
+        "amax",
+        "amin",
+        "var",
+        "std",
+        "logsumexp",
+        "linalg_vector_norm",
+        "norm",
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "prod",
+    ),
+    reduce,
+)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from torch import fx
 
-from supple.trace.axes import Expression, expression_size
+from supple.trace.axes import POSITION, Expression, expression_size
 from supple.trace.capture import output_shapes
 
 if TYPE_CHECKING:
@@ -28,6 +28,14 @@ def reshape(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
                 j += 1
         propagation.unify(_product(propagation, before), _product(propagation, after), node)
     return [tuple(target)]
+
+
+def reshape_as(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a reshape to the sizes of another tensor."""
+    (reshaped,) = reshape(propagation, node)
+    for one, other in zip(reshaped, propagation.axes(node.args[1]), strict=True):
+        propagation.unify(one, other, node)
+    return [reshaped]
 
 
 def _elements(axes: list[Expression]) -> int:
@@ -58,7 +66,8 @@ def permute(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
 def transpose(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     """Label a swap of two axes."""
     x = list(propagation.axes(node.args[0]))
-    one, other = propagation.argument(node, "dim0"), propagation.argument(node, "dim1")
+    names = ("axis0", "axis1") if propagation.has_argument(node, "axis0") else ("dim0", "dim1")
+    one, other = (propagation.argument(node, name) for name in names)
     x[one], x[other] = x[other], x[one]
     return [tuple(x)]
 
@@ -68,6 +77,47 @@ def unsqueeze(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     x = list(propagation.axes(node.args[0]))
     x.insert(propagation.argument(node, "dim") % (len(x) + 1), propagation.fresh(1))
     return [tuple(x)]
+
+
+def movedim(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a move of axes to other positions."""
+    x = propagation.axes(node.args[0])
+    source, target = (
+        [position % len(x) for position in ([given] if isinstance(given, int) else given)]
+        for given in (propagation.argument(node, "source"), propagation.argument(node, "destination"))
+    )
+    moved = dict(zip(target, (x[position] for position in source), strict=True))
+    rest = iter([label for position, label in enumerate(x) if position not in source])
+    return [tuple(moved[position] if position in moved else next(rest) for position in range(len(x)))]
+
+
+def reverse_axes(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a transposition of all axes, or of the last two of a stack of matrices."""
+    x = propagation.axes(node.args[0])
+    return [(*x[:-2], *reversed(x[-2:]))]
+
+
+def pad(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label padding: padded axes are made anew, the others stay."""
+    x = propagation.axes(node.args[0])
+    shape = output_shapes(node)[0]
+    for label, size in zip(x, shape, strict=True):
+        if expression_size(label) != size:
+            propagation.fix(label, "it is padded")
+    return [
+        tuple(
+            label if expression_size(label) == size else propagation.fresh(size, POSITION)
+            for label, size in zip(x, shape, strict=True)
+        )
+    ]
+
+
+def roll(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a cyclic shift or a reversal: the axes are fixed, because their order matters."""
+    x = propagation.axes(node.args[0])
+    for position in propagation.argument(node, "dims"):
+        propagation.fix(x[position], "its order is changed")
+    return [x]
 
 
 def concatenate(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
@@ -93,4 +143,15 @@ RULES = {
     "transpose": transpose,
     "unsqueeze": unsqueeze,
     "cat": concatenate,
+    "swapaxes": transpose,
+    "t": reverse_axes,
+    "mT": reverse_axes,
+    "numpy_T": reverse_axes,
+    "movedim": movedim,
+    "pad": pad,
+    "constant_pad_nd": pad,
+    "roll": roll,
+    "flip": roll,
+    "view_as": reshape_as,
+    "reshape_as": reshape_as,
 }
