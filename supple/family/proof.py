@@ -12,12 +12,13 @@ from torch.utils._pytree import tree_leaves
 from supple.errors import SuppleError
 from supple.family.family import Family
 from supple.space import Config
+from supple.trace import ModelInputs
 from supple.trace.modes import in_mode
 
 RANDOM_CONFIGS = 3
 
 
-def prove(family: Family, original: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Family:
+def prove(family: Family, original: nn.Module, example_inputs: ModelInputs) -> Family:
     """Return the family without the dimensions that fail, each frozen with its reason.
 
     In eval mode on the example inputs: the full config must equal `original` bit for bit (`SuppleError` if not); each
@@ -47,7 +48,7 @@ def prove(family: Family, original: nn.Module, example_inputs: tuple[torch.Tenso
 
 @dataclass(frozen=True)
 class _Proof:
-    example_inputs: tuple[torch.Tensor, ...]
+    example_inputs: ModelInputs
     in_training_too: bool
 
     def failure(self, family: Family, config: Config) -> str | None:
@@ -75,7 +76,7 @@ class _Proof:
         raise AssertionError("the full config has been proved, so some dimension must be to blame")
 
 
-def _trains(family: Family, example_inputs: tuple[torch.Tensor, ...]) -> bool:
+def _trains(family: Family, example_inputs: ModelInputs) -> bool:
     """Say whether the full network runs in training mode; not where it then wants labels, or a larger batch."""
     try:
         # A copy: in training mode the full network keeps statistics.
@@ -87,12 +88,12 @@ def _trains(family: Family, example_inputs: tuple[torch.Tensor, ...]) -> bool:
 
 def _run(
     module: nn.Module,
-    inputs: tuple[torch.Tensor, ...],
+    inputs: ModelInputs,
     named: Mapping[str, Any] | None = None,
     training: bool = False,
 ) -> list[Any]:
     with torch.no_grad(), torch.random.fork_rng(enabled=training), in_mode(module, training):
-        return tree_leaves(module(*inputs, **(named or {})))
+        return tree_leaves(inputs.run(module, **(named or {})))
 
 
 def _equal(one: list[Any], other: list[Any]) -> bool:

@@ -16,6 +16,7 @@ from supple.runtime.evaluating import evaluating
 from supple.runtime.onnx_session import OnnxSession
 from supple.runtime.parity import Parity, check_export
 from supple.storage import write_atomically
+from supple.trace import Inputs, ModelInputs
 
 ONNX_OPSET = 20
 BATCH_AXIS = "batch"
@@ -23,9 +24,9 @@ BATCH_AXIS = "batch"
 
 def export(
     member: nn.Module,
-    example_inputs: torch.Tensor | tuple[torch.Tensor, ...],
+    example_inputs: Inputs,
     path: Path | str,
-    check_inputs: torch.Tensor | tuple[torch.Tensor, ...] | None = None,
+    check_inputs: Inputs | None = None,
 ) -> Parity:
     """Write a module to an ONNX file (opset 20, any batch size) and return how well the two agree.
 
@@ -45,25 +46,29 @@ def export(
     return parity
 
 
-def exported_model(
-    module: nn.Module, example_inputs: torch.Tensor | tuple[torch.Tensor, ...], optimize: bool
-) -> onnx.ModelProto:
+def exported_model(module: nn.Module, example_inputs: Inputs, optimize: bool) -> onnx.ModelProto:
     """Return a module in eval mode as an ONNX model whose first axis of every input and output is free.
 
     With `optimize`, constants are folded and batch norm is fused into convolutions. Without, initializers keep their
     state-dict names, and each node says in its metadata which modules it comes from. Raises `SuppleError` where the
     exporter fails.
     """
-    inputs = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)
+    # A batch of one sample would be taken for a constant.
+    inputs = ModelInputs.of(example_inputs).map(lambda tensor: tensor.repeat_interleave(1 + (len(tensor) == 1), dim=0))
     batch = torch.export.Dim(BATCH_AXIS)
+    shapes = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]
+    for tensor in inputs.tensors:
+        shapes[tensor] = {0: batch}
     try:
         with _silence(), evaluating(module):
             program = torch.onnx.export(
                 module,
-                # A batch of one sample would be taken for a constant.
-                tuple(torch.cat([tensor, tensor]) if len(tensor) == 1 else tensor for tensor in inputs),
+                inputs.args,
+                kwargs=dict(inputs.kwargs),
                 dynamo=True,
-                dynamic_shapes=tuple({0: batch} for _ in inputs),
+                dynamic_shapes=shapes.dynamic_shapes(  # type: ignore[no-untyped-call]
+                    module, inputs.args, dict(inputs.kwargs)
+                ),
                 opset_version=ONNX_OPSET,
                 optimize=optimize,
                 verbose=False,
@@ -73,8 +78,8 @@ def exported_model(
             model = program.model_proto
     except Exception as error:  # whatever the user's forward or the exporter raises
         raise SuppleError(
-            f"{type(module).__name__} cannot be exported to ONNX with inputs "
-            f"{[list(tensor.shape) for tensor in inputs]}: {_first_line(_root_cause(error))}"
+            f"{type(module).__name__} cannot be exported to ONNX with inputs of shape "
+            f"{inputs.shapes}: {_first_line(_root_cause(error))}"
         ) from error
     _check_batch_is_free(model, module)
     return model

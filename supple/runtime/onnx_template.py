@@ -17,6 +17,7 @@ from supple.runtime.onnx_session import OnnxSession
 from supple.runtime.onnx_sizes import Place, Size, choose_probe, elastic_axes, match_sizes, with_sizes
 from supple.runtime.parity import check_export
 from supple.space import Config
+from supple.trace import Inputs, ModelInputs
 
 MAX_PROBES = 3
 RANDOM_CONFIGS = 4
@@ -37,7 +38,7 @@ class OnnxTemplate:
     def __init__(
         self,
         family: Family,
-        example_inputs: torch.Tensor | tuple[torch.Tensor, ...],
+        example_inputs: Inputs,
         progress: Progress = Silent(),
     ) -> None:
         """Export the full network, and at least one narrower to find the sizes (2 to 5 s each for a small ResNet).
@@ -45,7 +46,7 @@ class OnnxTemplate:
         `progress` is told if members cannot be cut. Raises `SuppleError` where the network cannot be exported at all.
         """
         self.family = family
-        self.example_inputs = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)
+        self.example_inputs = ModelInputs.of(example_inputs)
         self.reason: str | None = None
         self._model = self._export(family.space.max())
         try:

@@ -1,15 +1,19 @@
 """How far an exported file's outputs are from the PyTorch member's, on the same inputs."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from supple.errors import SuppleError
 from supple.runtime.evaluating import evaluating
 from supple.runtime.onnx_session import OnnxSession
+from supple.trace import Inputs, ModelInputs
 
 RELATIVE_TOLERANCE = 1e-4
 SMALLEST_TOLERANCE = 1e-6
@@ -36,21 +40,21 @@ class Parity:
         return self.max_absolute_difference <= self.tolerance
 
 
-def compare(member: nn.Module, session: OnnxSession, inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> Parity:
+def compare(member: nn.Module, session: OnnxSession, inputs: Inputs) -> Parity:
     """Run the member in eval mode and the session on the same inputs and return how far the outputs are apart.
 
     The tolerance is 1e-4 of the member's largest output: float32 sums taken in another order differ by less than a
     tenth of that, a wrong weight or batch-norm statistic by far more. Raises `SuppleError` where the outputs have
     different shapes.
     """
-    tensors = inputs if isinstance(inputs, tuple) else (inputs,)
-    images = len(tensors[0])
+    given = ModelInputs.of(inputs)
+    images = len(given.tensors[0])
     if images == 0:
         raise SuppleError("There is nothing to compare an export on: give at least one input.")
-    chunks = [tuple(tensor[start : start + _CHUNK] for tensor in tensors) for start in range(0, images, _CHUNK)]
+    chunks = [given.map(partial(_rows, start)) for start in range(0, images, _CHUNK)]
     with evaluating(member):
-        expected = np.concatenate([_first_output(member(*chunk)) for chunk in chunks])
-    actual = session.run_batches(tuple(tensor.cpu().numpy() for tensor in chunk) for chunk in chunks)
+        expected = np.concatenate([_first_output(chunk.run(member)) for chunk in chunks])
+    actual = session.run_batches(tuple(tensor.cpu().numpy() for tensor in chunk.tensors) for chunk in chunks)
     if actual.shape != expected.shape:
         raise SuppleError(
             f"The exported model gives outputs of shape {list(actual.shape)}, "
@@ -67,7 +71,7 @@ def compare(member: nn.Module, session: OnnxSession, inputs: torch.Tensor | tupl
     )
 
 
-def check_export(member: nn.Module, session: OnnxSession, inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> Parity:
+def check_export(member: nn.Module, session: OnnxSession, inputs: Inputs) -> Parity:
     """Return how well an export agrees with its member. Raises `SuppleError` where it does not."""
     parity = compare(member, session, inputs)
     if not parity.agrees:
@@ -78,8 +82,12 @@ def check_export(member: nn.Module, session: OnnxSession, inputs: torch.Tensor |
     return parity
 
 
-def _first_output(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> NDArray[np.float64]:
-    first = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
+def _rows(start: int, tensor: torch.Tensor) -> torch.Tensor:
+    return tensor[start : start + _CHUNK]
+
+
+def _first_output(outputs: Any) -> NDArray[np.float64]:
+    first = next(leaf for leaf in tree_leaves(outputs) if isinstance(leaf, torch.Tensor))
     return first.double().cpu().numpy()
 
 

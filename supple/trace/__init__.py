@@ -1,6 +1,5 @@
 """Tracing: what of a model can be elastic, found from its graph."""
 
-import torch
 from torch import nn
 
 from supple.space import Space
@@ -9,24 +8,26 @@ from supple.trace.axes import Expression
 from supple.trace.blocks import find_runs, streams_of
 from supple.trace.capture import capture, first_keys
 from supple.trace.dimensions import find_dimensions
+from supple.trace.inputs import Inputs, ModelInputs
 from supple.trace.propagation import Propagation
 from supple.trace.structure import Attribute, Axis, Block, Factor, Frozen, Structure
 from supple.trace.tagging import Source, Use, find_uses
 
-__all__ = ["Attribute", "Axis", "Block", "Factor", "Frozen", "Structure", "trace"]
+__all__ = ["Attribute", "Axis", "Block", "Factor", "Frozen", "Inputs", "ModelInputs", "Structure", "trace"]
 
 
-def trace(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Structure:
+def trace(model: nn.Module, example_inputs: Inputs) -> Structure:
     """Find the structure of a model: its dimensions, and what they do to parameters, attributes and blocks.
 
     The model is run on the example inputs, in eval mode; it is not changed. Raises `SuppleError` where it cannot
     be captured.
     """
-    captured = capture(model, example_inputs)
+    inputs = ModelInputs.of(example_inputs)
+    captured = capture(model, inputs)
     propagation = Propagation(captured)
     unseen: tuple[Frozen, ...] = ()
     try:
-        uses = find_uses(model, example_inputs, captured)
+        uses = find_uses(model, inputs, captured)
     except Exception as error:  # whatever the user's forward raises at integers of another class
         uses = []
         unseen = (Frozen("sizes in attributes", f"the run that looks for them fails: {type(error).__name__}: {error}"),)

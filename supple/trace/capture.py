@@ -13,6 +13,7 @@ from torch import fx, nn
 from torch.export.graph_signature import InputKind
 
 from supple.errors import SuppleError
+from supple.trace.inputs import ModelInputs
 from supple.trace.modes import in_mode
 
 
@@ -29,25 +30,23 @@ class Captured:
     inputs: frozenset[str]
 
 
-def capture(model: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Captured:
+def capture(model: nn.Module, example_inputs: ModelInputs) -> Captured:
     """Export the model in eval mode (non-strict: the user's Python runs as it is).
 
     Raises `SuppleError` where the model cannot be exported, with what PyTorch says of the reason.
     """
-    if not isinstance(example_inputs, tuple) or not all(isinstance(entry, torch.Tensor) for entry in example_inputs):
-        raise SuppleError("The example inputs must be a tensor or a tuple of tensors, as the model takes them.")
     try:
         with warnings.catch_warnings(), torch.no_grad(), in_mode(model, training=False):
             warnings.simplefilter("ignore")
             # A mistake that has nothing to do with the export gets plainer words here.
-            model(*example_inputs)
+            example_inputs.run(model)
             with _quiet():
-                program = torch.export.export(model, example_inputs, strict=False)
+                program = torch.export.export(model, example_inputs.args, dict(example_inputs.kwargs), strict=False)
     except Exception as error:  # whatever the user's forward raises
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise SuppleError(
-            f"{type(model).__name__} cannot be captured with the example inputs "
-            f"{[list(tensor.shape) for tensor in example_inputs]}: {type(error).__name__}: {first_line}"
+            f"{type(model).__name__} cannot be captured with inputs of shape {example_inputs.shapes}: "
+            f"{type(error).__name__}: {first_line}"
         ) from error
     shared = first_keys(model)
     tensors: dict[str, str] = {}

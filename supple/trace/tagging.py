@@ -18,6 +18,7 @@ from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
 from supple.trace.capture import Captured, module_path
+from supple.trace.inputs import ModelInputs
 from supple.trace.modes import in_mode
 
 SIZE_CALLS = frozenset({"reshape", "view", "expand", "unflatten", "broadcast_to"})
@@ -92,11 +93,11 @@ class _Recorder(TorchFunctionMode):
         return result
 
 
-def find_uses(model: nn.Module, example_inputs: tuple[torch.Tensor, ...], captured: Captured) -> list[Use]:
+def find_uses(model: nn.Module, example_inputs: ModelInputs, captured: Captured) -> list[Use]:
     """Return where integer attributes of the model's modules reach the sizes of axes. The model is left as it was."""
     recorder = _Recorder()
     with in_mode(model, training=False), _tagged(model), _followed(model, recorder), torch.no_grad(), recorder:
-        model(*example_inputs)
+        example_inputs.run(model)
     nodes: dict[tuple[str, str], list[fx.Node]] = defaultdict(list)
     for node in captured.graph.nodes:
         if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):

@@ -80,7 +80,7 @@ def test_what_is_no_module_is_refused() -> None:
 
 
 def test_example_inputs_that_are_no_tensors_are_refused() -> None:
-    with pytest.raises(SuppleError, match="must be a tensor or a tuple of tensors"):
+    with pytest.raises(SuppleError, match="must be a tensor, a tuple"):
         convert(nn.Linear(12, 16), [X])  # type: ignore[arg-type]
 
 
@@ -255,3 +255,25 @@ def test_frozen_things_of_the_trace_are_kept() -> None:
     model = nn.Sequential(nn.Linear(12, 6), nn.Linear(6, 32), nn.Linear(32, 5))
     frozen = convert(model, X).structure.frozen
     assert Frozen("0.width", "of 6, no quarter or more is a smaller multiple of 8") in frozen
+
+
+class Named(nn.Module):
+    """Takes named inputs and returns a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(12, 32)
+        self.second = nn.Linear(4, 32)
+        self.head = nn.Linear(32, 5)
+
+    def forward(self, *, x: torch.Tensor, y: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"logits": self.head(torch.relu(self.first(x) + self.second(y)))}
+
+
+def test_a_model_of_named_inputs_and_outputs_becomes_a_family() -> None:
+    inputs = {"y": torch.randn(2, 4), "x": X}
+    family = convert(Named().eval(), inputs)
+    config = family.space.min()
+    inside, outside = family(config=config, **inputs), family.extract(config)(**inputs)
+    assert torch.equal(inside["logits"], outside["logits"])
+    assert {entry.name for entry in family.space.dimensions} == {"first.width"}

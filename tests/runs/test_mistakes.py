@@ -84,7 +84,7 @@ MISTAKES = {
     "a model for other images": (
         _nothing,
         ["--set", "model={function: 'supple.models:resnet_small'}"],
-        "cannot be captured with the example inputs [[2, 1, 16, 16]]",
+        "cannot be captured with inputs of shape [2, 1, 16, 16]",
     ),
     "unknown target": (_nothing, ["--set", "search.target=onnxruntme:cpu"], "onnxruntime"),
     "unknown kind of data": (_nothing, ["--set", "data.kind=foldr"], "folder"),

@@ -1,6 +1,7 @@
 """Tests of exporting to ONNX: the file is valid, silent, free of the machine's traces, and right or not there."""
 
 import logging
+from pathlib import Path
 
 import onnx
 import pytest
@@ -82,3 +83,12 @@ def test_a_folder_that_is_not_there_is_named(exported, tmp_path, monkeypatch):
 
 def test_export_is_public():
     assert supple.export is export
+
+
+def test_named_inputs_in_any_order_are_exported(tmp_path: Path) -> None:
+    class Named(nn.Module):
+        def forward(self, x: torch.Tensor, *, y: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"difference": x - y}
+
+    parity = export(Named(), {"y": torch.randn(2, 4), "x": torch.randn(2, 4)}, tmp_path / "named.onnx")
+    assert parity.max_absolute_difference == 0.0

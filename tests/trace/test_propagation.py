@@ -7,6 +7,7 @@ from torch import nn
 from supple.trace import Frozen, rules, trace
 from supple.trace.axes import Atom, Expression
 from supple.trace.capture import capture
+from supple.trace.inputs import ModelInputs
 from supple.trace.propagation import Propagation
 from supple.trace.rules import rule_for
 
@@ -70,7 +71,7 @@ def test_a_rule_that_fails_never_fails_the_trace(monkeypatch: pytest.MonkeyPatch
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setitem(rules._BY_NAME, "relu", broken)
-    frozen = Propagation(capture(Middle(torch.relu), (X,))).frozen["aten.relu.default"]
+    frozen = Propagation(capture(Middle(torch.relu), ModelInputs.of(X))).frozen["aten.relu.default"]
     assert frozen.reason == "its rule does not cover this form (ZeroDivisionError: a bug)"
 
 

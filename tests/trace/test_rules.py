@@ -21,6 +21,7 @@ from supple.trace import Attribute, Axis, Factor, bind_uses
 from supple.trace.attributes import module_attributes
 from supple.trace.axes import Atom, Expression
 from supple.trace.capture import capture
+from supple.trace.inputs import ModelInputs
 from supple.trace.propagation import Propagation
 from supple.trace.rules import GROUPS, rule_for
 from supple.trace.tagging import find_uses
@@ -85,12 +86,12 @@ def test_members_follow_the_labels(case: Case) -> None:
     model = case.module().double().eval()
     x = case.input(BATCH, *case.shape)
     x = x.double() if x.is_floating_point() else x
-    captured = capture(model, (x,))
+    captured = capture(model, ModelInputs.of(x))
     outputs = list(captured.graph.output_node().all_input_nodes)
     # Outputs are free here, so that the last operator is put to the test too.
     captured.graph.output_node().args = ((),)
     propagation = Propagation(captured)
-    sized = bind_uses(find_uses(model, (x,), captured), propagation)
+    sized = bind_uses(find_uses(model, ModelInputs.of(x), captured), propagation)
     assert not propagation.frozen
     labels = [label for axes in propagation.tensors.values() for label in axes]
     names = {atom: f"a{number}" for number, atom in enumerate(free_atoms(propagation, labels, case.baked))}

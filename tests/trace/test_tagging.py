@@ -6,9 +6,11 @@ from torch import nn
 
 from supple.trace import Attribute, trace
 from supple.trace.capture import capture
+from supple.trace.inputs import ModelInputs
 from supple.trace.tagging import Source, TaggedInt, find_uses
 
 X = torch.randn(2, 6, 32)
+INPUTS = ModelInputs.of(X)
 
 
 class Attention(nn.Module):
@@ -75,10 +77,10 @@ def test_the_number_of_heads_is_found_and_follows_its_dimension() -> None:
 
 
 def test_the_size_of_a_head_is_bound_where_it_is_used() -> None:
-    captured = capture(Attention(), (X,))
+    captured = capture(Attention(), INPUTS)
     uses = {
         (use.source.name, use.node.target._opname, use.axis, use.scale)
-        for use in find_uses(Attention(), (X,), captured)
+        for use in find_uses(Attention(), INPUTS, captured)
     }
     assert uses == {
         ("num_heads", "reshape", 3, 1),
@@ -110,8 +112,8 @@ def test_a_dimension_that_the_attribute_cannot_follow_everywhere_is_frozen() -> 
 @pytest.mark.parametrize("model", [Attention(), Scaled(), nn.LayerNorm(32)], ids=["heads", "scaled", "norm"])
 def test_the_model_is_left_as_it_was(model: nn.Module) -> None:
     before = plain(model)
-    captured = capture(model, (X,))
-    find_uses(model, (X,), captured)
+    captured = capture(model, INPUTS)
+    find_uses(model, INPUTS, captured)
     assert plain(model) == before
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
@@ -123,7 +125,7 @@ def test_what_the_forward_pass_copies_is_plain_afterwards() -> None:
             return super().forward(x)
 
     model = Copying()
-    find_uses(model, (X,), capture(model, (X,)))
+    find_uses(model, INPUTS, capture(model, INPUTS))
     assert type(model.seen) is int
 
 
