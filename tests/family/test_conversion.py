@@ -271,7 +271,7 @@ class Named(nn.Module):
 
 
 def test_a_model_of_named_inputs_and_outputs_becomes_a_family() -> None:
-    inputs = {"y": torch.randn(2, 4), "x": X}
+    inputs = {"y": torch.randn(4, 4), "x": X}
     family = convert(Named().eval(), inputs)
     config = family.space.min()
     inside, outside = family(config=config, **inputs), family.extract(config)(**inputs)

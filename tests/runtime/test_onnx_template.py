@@ -20,7 +20,7 @@ from supple.space import Kind
 
 
 def images_for(template, count):
-    shape = template.example_inputs[0].shape[1:]
+    shape = template.example_inputs.tensors[0].shape[1:]
     return torch.randn(count, *shape, generator=torch.Generator().manual_seed(7))
 
 
