@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from supple.runtime import export
     from supple.searching import SearchConfig, search
     from supple.space import Config, Dimension, Kind, Space
+    from supple.trace import Choice
     from supple.training import TrainConfig, train
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Choice",
     "Config",
     "Dimension",
     "Family",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Choice": "supple.trace",
     "Config": "supple.space",
     "Dimension": "supple.space",
     "Family": "supple.family",

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from supple.family.selection import Cut, gather, prefix_unit
 from supple.space import Config
-from supple.trace import Axis, Structure
+from supple.trace import Attribute, Axis, Structure
 
 
 class Place(NamedTuple):
@@ -74,6 +74,8 @@ class Activator:
         self._model = model
         self._structure = structure
         self._largest = structure.space.max()
+        # Of each choice the largest member has one option only; else it is the whole tree.
+        self._changes_of_largest = list(children_changes(model, structure.dropped_blocks(self._largest)))
         self._cuts: list[Cut] = []
         # Tensors with the same axes, as those of one norm, share a cut.
         numbers: dict[tuple[Axis, ...], int] = {}
@@ -97,18 +99,21 @@ class Activator:
 
     @contextmanager
     def activated(
-        self, config: Config, calibrated: Mapping[str, torch.Tensor], keep_statistics: bool = False
+        self, config: Config | None, calibrated: Mapping[str, torch.Tensor] = {}, keep_statistics: bool = False
     ) -> Iterator[None]:
         """Hang a member's tensors, attributes and blocks into the tree, and put back what was there.
 
-        `calibrated` holds recomputed buffers by key. A member in training mode has no batch-norm statistics, unless
-        `keep_statistics`: they would mix with those of the full network, and its output does not depend on them. A
-        member within which another is activated gives way to it, and comes back.
+        Without a config the tree is the user's own, with every option of its choices. `calibrated` holds recomputed
+        buffers by key. A member in training mode has no batch-norm statistics, unless `keep_statistics`: they would mix
+        with those of the full network, and its output does not depend on them. A member within which another is
+        activated gives way to it, and comes back.
         """
         enclosing = _exchange(self._undo)
         self._undo = []
         try:
-            if config != self._largest:
+            if config == self._largest:
+                self._undo = _exchange(self._changes_of_largest)
+            elif config is not None:
                 self._undo = _exchange(self._changes(dict(config), calibrated, keep_statistics))
             yield
         finally:
@@ -174,14 +179,11 @@ def _exchange(changes: Changes) -> Changes:
 
 
 class SizedAttribute(NamedTuple):
-    """An attribute that follows an axis; `unit` is (dimension, factor) where its size is a plain product."""
+    """An attribute that follows an axis; `unit` is (dimension, factor) where its value is a plain product."""
 
     holder: dict[str, Any]
-    name: str
     unit: tuple[str, int] | None
-    axis: Axis
-    position: int | None
-    scale: int
+    attribute: Attribute
 
 
 def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttribute]:
@@ -189,11 +191,8 @@ def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttrib
     return [
         SizedAttribute(
             vars(model.get_submodule(entry.module)),
-            entry.name,
-            prefix_unit(entry.axis),
-            entry.axis,
-            entry.position,
-            entry.scale,
+            prefix_unit(entry.axis) if (entry.scale, entry.offset) == (1, 0) else None,
+            entry,
         )
         for entry in structure.attributes
     ]
@@ -202,12 +201,13 @@ def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttrib
 def attribute_changes(attributes: list[SizedAttribute], config: Mapping[str, int]) -> Iterator[Change]:
     """Yield where each attribute stands and its value in a member."""
     tuples: dict[tuple[int, str], tuple[dict[str, Any], list[int]]] = {}
-    for holder, name, unit, axis, position, scale in attributes:
-        size = (axis.size(config) if unit is None else config[unit[0]] * unit[1]) // scale
+    for holder, unit, attribute in attributes:
+        name, position = attribute.name, attribute.position
+        value = attribute.value(config) if unit is None else config[unit[0]] * unit[1]
         if position is None:
-            yield holder, name, size
+            yield holder, name, value
         else:
-            tuples.setdefault((id(holder), name), (holder, list(holder[name])))[1][position] = size
+            tuples.setdefault((id(holder), name), (holder, list(holder[name])))[1][position] = value
     for (_, name), (holder, sizes) in tuples.items():
         yield holder, name, tuple(sizes)
 

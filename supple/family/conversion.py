@@ -1,6 +1,7 @@
 """From a model to a family."""
 
 import copy
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
@@ -8,15 +9,30 @@ from supple.errors import SuppleError
 from supple.family.family import Family
 from supple.family.proof import prove
 from supple.trace import Inputs, ModelInputs, trace
+from supple.trace.wishes import with_wishes
 
 
-def convert(model: nn.Module, example_inputs: Inputs) -> Family:
+def convert(
+    model: nn.Module,
+    example_inputs: Inputs,
+    *,
+    choices: Mapping[str, Sequence[float]] | None = None,
+    freeze: Iterable[str] = (),
+    ties: Mapping[str, str | Sequence[str]] | None = None,
+) -> Family:
     """Turn a PyTorch model into a family.
 
     The model is copied, not changed. `example_inputs`: one batch of inputs as the model takes them (a tensor, a tuple
     of positional inputs, or a mapping of named ones), at least two samples. Every dimension found is proved by a run;
-    what fails is frozen and listed by `family.summary()`. Raises `SuppleError` where the model cannot be captured or
-    has nothing elastic.
+    what fails is frozen and listed by `family.summary()`.
+
+    Patterns name dimensions, or the modules around them, with `*` for anything. `choices` gives dimensions other
+    values, as sizes or as shares of the full size: `{"blocks.*.mlp": [0.5, 0.75, 1.0]}`. `freeze` keeps them as they
+    are: `["head*"]`. `ties` makes several of the same full size one, under a new name:
+    `{"stage1.hidden": "layer1.*.hidden"}`.
+
+    Raises `SuppleError` where the model cannot be captured or has nothing elastic, and for a pattern that finds
+    nothing.
     """
     if not isinstance(model, nn.Module):
         raise SuppleError(f"supple.convert takes a torch.nn.Module, not {type(model).__name__}.")
@@ -25,7 +41,8 @@ def convert(model: nn.Module, example_inputs: Inputs) -> Family:
         shared = copy.deepcopy(model)
     except Exception as error:  # whatever the user's modules raise
         raise SuppleError(f"{type(model).__name__} cannot be copied: {error}") from error
-    family = prove(Family(shared, trace(shared, inputs)), model, inputs)
+    structure = with_wishes(trace(shared, inputs), choices or {}, freeze, ties or {})
+    family = prove(Family(shared, structure), model, inputs)
     if not family.space.dimensions:
         reasons = "; ".join(f"{entry.what}: {entry.reason}" for entry in family.structure.frozen[:3])
         raise SuppleError(f"Nothing in {type(model).__name__} can be elastic ({reasons}).")

@@ -84,6 +84,12 @@ class Family(nn.Module):
         return member
 
     @contextmanager
+    def whole(self) -> Iterator[nn.Module]:
+        """Make the module tree the user's own while the context lasts, with every option of its choices."""
+        with self._activator.activated(None):
+            yield self.model
+
+    @contextmanager
     def _standing(self, config: Config) -> Iterator[None]:
         """Make the module tree the member of `config`, with its batch-norm statistics also in training mode."""
         self.space.check(config)

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from supple.errors import SuppleError
 from supple.family.family import Family
-from supple.space import Config
+from supple.space import Config, Kind
 from supple.trace import ModelInputs
 from supple.trace.modes import in_mode
 
@@ -32,9 +32,12 @@ def prove(family: Family, original: nn.Module, example_inputs: ModelInputs) -> F
         )
     proof = _Proof(example_inputs, _trains(family, example_inputs))
     for dimension in family.space.dimensions:
-        reason = proof.failure(family, family.space.config({dimension.name: dimension.smallest}))
-        if reason is not None:
-            family = Family(family.model, family.structure.without(dimension.name, reason))
+        # Options have no order: each is tried.
+        tried = dimension.values[:-1] if dimension.kind is Kind.OPERATOR else dimension.values[:1]
+        for value in tried:
+            reason = proof.failure(family, family.space.config({dimension.name: value}))
+            if reason is not None:
+                family = Family(family.model, family.structure.without_value(dimension.name, value, reason))
     rng = random.Random(0)
     for _ in range(RANDOM_CONFIGS):
         config = family.space.sample(rng)

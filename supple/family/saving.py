@@ -31,8 +31,8 @@ def save(family: Family, folder: Path | str) -> None:
     except OSError as error:
         raise SuppleError(f'The folder "{target}" cannot be made: {error.strerror}.') from None
     write_atomically(target / STRUCTURE_FILE, family.structure.to_json())
-    with family.activate(family.space.max()) as full:
-        save_tensors(target / WEIGHTS_FILE, {key: tensor.detach() for key, tensor in _distinct(full).items()})
+    with family.whole() as model:
+        save_tensors(target / WEIGHTS_FILE, {key: tensor.detach() for key, tensor in _distinct(model).items()})
     # Statistics stand under "<number of the config>.<state-dict key>".
     write_json(target / CALIBRATED_FILE, [config.to_json() for config in family.statistics])
     save_tensors(
@@ -84,11 +84,12 @@ def load(folder: Path | str, model: nn.Module) -> Family:
 def _fits(structure: Structure, model: nn.Module) -> bool:
     tensors = chain(model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False))
     modules = dict(model.named_modules())
+    full = structure.space.max()
     sizes = {key: tuple(axis.full for axis in axes) for key, axes in structure.axes.items()}
     return (
         sizes == {key: tuple(tensor.shape) for key, tensor in tensors}
         and all(block.path in modules for block in structure.blocks)
-        and all(_attribute(modules.get(entry.module), entry) == entry.axis.full for entry in structure.attributes)
+        and all(_attribute(modules.get(entry.module), entry) == entry.value(full) for entry in structure.attributes)
     )
 
 

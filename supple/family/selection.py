@@ -1,6 +1,7 @@
 """Which part of each shared tensor a member holds, and how gradients find their way back."""
 
 from collections.abc import Mapping, Sequence
+from operator import mul
 from typing import Any, NamedTuple
 
 import torch
@@ -11,32 +12,45 @@ from supple.trace import Axis
 class Selection(NamedTuple):
     """The part of one tensor that a member holds.
 
-    Where the kept indices of every axis are a prefix, `gaps` is empty and the part is one strided view; otherwise
-    `gaps` holds (axis, indices) for the axes whose kept indices are no prefix, and the others are cut after that.
-    `has_whole_rows` says that at most the first axis is cut, and to a prefix.
+    Where the kept indices of every axis are a run, `gaps` is empty and the part is one strided view; otherwise `gaps`
+    holds (axis, indices) for the axes whose kept indices are no run, and the others are cut after that. `starts` are
+    the first indices of the runs, or nothing where all are prefixes. `has_whole_rows` says that at most the first axis
+    is cut, and to a prefix.
     """
 
     shape: tuple[int, ...]
     has_whole_rows: bool = False
     gaps: tuple[tuple[int, torch.Tensor], ...] = ()
+    starts: tuple[int, ...] = ()
 
     def view(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the part: a view where it is a prefix along every axis, else a copy."""
+        """Return the part: a view where it is a run along every axis, else a copy."""
         for axis, indices in self.gaps:
             tensor = tensor.index_select(axis, indices.to(tensor.device))
-        return tensor.as_strided(self.shape, tensor.stride())
+        return self.run(tensor)
+
+    def run(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the view that is the part where there are no gaps."""
+        strides = tensor.stride()
+        # sum over the axes: first index x stride
+        start = tensor.storage_offset() + sum(map(mul, self.starts, strides))
+        return tensor.as_strided(self.shape, strides, start)
 
     def dense(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the part without holes, its axes in memory in the order of the whole; a view where that is one."""
-        part = tensor.as_strided(self.shape, tensor.stride())
         if self.gaps:
-            return torch.empty_like(part).copy_(self.view(tensor))
+            return torch.empty_like(tensor.as_strided(self.shape, tensor.stride())).copy_(self.view(tensor))
+        part = self.run(tensor)
         # Most biases and norms, at a third of the cost of a copy.
         return part if self.has_whole_rows and tensor.is_contiguous() else part.clone()
 
     def add_around_gaps(self, whole: torch.Tensor, part: torch.Tensor) -> None:
         """Add a part onto the whole, in place."""
-        kept = [torch.arange(size, device=whole.device) for size in self.shape]
+        starts = self.starts or (0,) * len(self.shape)
+        kept = [
+            torch.arange(start, start + size, device=whole.device)
+            for start, size in zip(starts, self.shape, strict=True)
+        ]
         for axis, indices in self.gaps:
             kept[axis] = indices.to(whole.device)
         whole.index_put_(torch.meshgrid(kept, indexing="ij"), part, accumulate=True)
@@ -67,20 +81,23 @@ class Cut:
         if not self._others:
             return None if shape == self._full else Selection(tuple(shape), self._keeps_rows)
         gaps: list[tuple[int, torch.Tensor]] = []
+        starts = [0] * len(shape)
         for position, axis in self._others:
             kept = axis.indices(config)
             shape[position] = axis.size(config)
             if isinstance(kept, list):
                 gaps.append((position, torch.tensor(kept)))
+            else:
+                starts[position] = kept.start
         if shape == self._full:
             return None
-        return Selection(tuple(shape), False, tuple(gaps))
+        return Selection(tuple(shape), False, tuple(gaps), tuple(starts))
 
 
 def prefix_unit(axis: Axis) -> tuple[str, int] | None:
     """Return (dimension, unit) where the axis keeps its first `value of the dimension x unit` indices, else None."""
     first = axis.segments[0][0]
-    if len(axis.segments) > 1 or first.dimension is None or len(axis.dimensions) > 1:
+    if len(axis.segments) > 1 or first.dimension is None or first.centred or len(axis.dimensions) > 1:
         return None
     inner = axis.segments[0][1:]
     return None if any(factor.dimension for factor in inner) else (first.dimension, axis.full // first.full)
@@ -108,7 +125,7 @@ class Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[None, None, None]:
         """Add each part's gradient into the gradient of the shared parameter."""
-        prefixes: list[torch.Tensor] = []
+        runs: list[torch.Tensor] = []
         added: list[torch.Tensor] = []
         for selection, tensor, gradient in zip(ctx.selections, ctx.shared, gradients, strict=True):
             if gradient is None:
@@ -119,10 +136,10 @@ class Gather(torch.autograd.Function):
             if selection.gaps:
                 selection.add_around_gaps(whole, gradient)
             else:
-                prefixes.append(whole.as_strided(selection.shape, whole.stride()))
+                runs.append(selection.run(whole))
                 added.append(gradient)
         if added:
-            torch._foreach_add_(prefixes, added)
+            torch._foreach_add_(runs, added)
         return None, None, None
 
 

@@ -24,16 +24,25 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Condition:
-    """A dimension matters only where `parent` has at least the value `at_least` (a block that is not dropped)."""
+    """A dimension matters only where `parent` has a value from `at_least` to `at_most`.
+
+    So it is with what lies in a block that a depth may drop, or in one option of a choice.
+    """
 
     parent: str
     at_least: int
+    at_most: int | None = None
+
+    def allows(self, value: int) -> bool:
+        """Say whether the dimension matters at this value of the parent."""
+        return self.at_least <= value and (self.at_most is None or value <= self.at_most)
 
 
 @dataclass(frozen=True)
 class Dimension:
     """One elastic choice: its name, its kind and its values in ascending order; the last is the user's own model.
 
+    The values of an operator are the numbers of the options, in descending order: option 0 is the user's own model.
     Where `condition` does not hold, the dimension does not reach the member: every config of a space holds the
     largest value there, so that one member has one config.
     """
@@ -44,9 +53,11 @@ class Dimension:
     condition: Condition | None = None
 
     def __post_init__(self) -> None:
-        if not self.values or list(self.values) != sorted(set(self.values)):
+        is_operator = self.kind is Kind.OPERATOR
+        if not self.values or list(self.values) != sorted(set(self.values), reverse=is_operator):
             raise SuppleError(
-                f'The values of dimension "{self.name}" must be ascending and distinct, not {list(self.values)}.'
+                f'The values of dimension "{self.name}" must be {"descending" if is_operator else "ascending"} and '
+                f"distinct, not {list(self.values)}."
             )
 
     @property

@@ -5,6 +5,7 @@ import json
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -97,7 +98,7 @@ class Space:
         """Say whether the dimension reaches the member of this config."""
         condition = self._by_name[name].condition
         while condition is not None:
-            if config[condition.parent] < condition.at_least:
+            if not condition.allows(config[condition.parent]):
                 return False
             condition = self._by_name[condition.parent].condition
         return True
@@ -130,15 +131,19 @@ class Space:
         return self.config(values)
 
     def neighbours(self, config: Config) -> Iterator[Config]:
-        """Yield the configs that differ from this one by one step of one dimension that reaches the member."""
+        """Yield the configs that differ from this one by one step of one dimension that reaches the member.
+
+        The options of a choice have no order: each is one step from every other.
+        """
         self.check(config)
         for dimension in self.dimensions:
             if not self.is_active(dimension.name, config):
                 continue
             index = dimension.values.index(config[dimension.name])
-            for step in (-1, 1):
-                if 0 <= index + step < len(dimension.values):
-                    yield self.config({**config, dimension.name: dimension.values[index + step]})
+            is_operator = dimension.kind is Kind.OPERATOR
+            for other, value in enumerate(dimension.values):
+                if abs(other - index) == 1 or (is_operator and other != index):
+                    yield self.config({**config, dimension.name: value})
 
     def __iter__(self) -> Iterator[Config]:
         """Yield every config once, the smallest first."""
@@ -180,7 +185,7 @@ class Space:
                 math.prod(
                     sum(members[child.name])
                     for child in children
-                    if child.condition is not None and value >= child.condition.at_least
+                    if child.condition is not None and child.condition.allows(value)
                 )
                 for value in dimension.values
             ]
@@ -189,7 +194,7 @@ class Space:
 
 def _holds(condition: Condition | None, active: Mapping[str, int]) -> bool:
     """Say whether a dimension matters; `active` holds the values of the dimensions before it that do."""
-    return condition is None or (condition.parent in active and active[condition.parent] >= condition.at_least)
+    return condition is None or (condition.parent in active and condition.allows(active[condition.parent]))
 
 
 def _listed(values: tuple[int, ...]) -> str:
@@ -202,7 +207,7 @@ def _dimension_to_json(dimension: Dimension) -> dict[str, Any]:
         "name": dimension.name,
         "kind": dimension.kind.value,
         "values": list(dimension.values),
-        "condition": None if condition is None else {"parent": condition.parent, "at_least": condition.at_least},
+        "condition": None if condition is None else asdict(condition),
     }
 
 
@@ -216,6 +221,7 @@ def _dimension_from_json(entry: dict[str, Any]) -> Dimension:
 
 
 def _condition_from_json(entry: dict[str, Any]) -> Condition:
-    if not isinstance(entry["parent"], str) or type(entry["at_least"]) is not int:
-        raise ValueError("a condition needs the name of its parent and an integer")
-    return Condition(entry["parent"], entry["at_least"])
+    parent, at_least, at_most = entry["parent"], entry["at_least"], entry["at_most"]
+    if not isinstance(parent, str) or type(at_least) is not int or type(at_most) not in (int, type(None)):
+        raise ValueError("a condition needs the name of its parent and the range of its values")
+    return Condition(parent, at_least, at_most)

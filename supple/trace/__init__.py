@@ -3,17 +3,19 @@
 from torch import nn
 
 from supple.space import Space
-from supple.trace.attributes import is_always_whole, module_attributes
+from supple.trace.attributes import module_attributes, without_fractions
 from supple.trace.axes import Expression
 from supple.trace.blocks import find_runs, streams_of
-from supple.trace.capture import capture, first_keys
+from supple.trace.capture import Captured, capture, first_keys
+from supple.trace.choice import Choice, all_options, find_choices
 from supple.trace.dimensions import find_dimensions
 from supple.trace.inputs import Inputs, ModelInputs
+from supple.trace.kernels import find_kernels, with_kernels
 from supple.trace.propagation import Propagation
 from supple.trace.structure import Attribute, Axis, Block, Factor, Frozen, Structure
 from supple.trace.tagging import Source, Use, find_uses
 
-__all__ = ["Attribute", "Axis", "Block", "Factor", "Frozen", "Inputs", "ModelInputs", "Structure", "trace"]
+__all__ = ["Attribute", "Axis", "Block", "Choice", "Factor", "Frozen", "Inputs", "ModelInputs", "Structure", "trace"]
 
 
 def trace(model: nn.Module, example_inputs: Inputs) -> Structure:
@@ -23,20 +25,19 @@ def trace(model: nn.Module, example_inputs: Inputs) -> Structure:
     be captured.
     """
     inputs = ModelInputs.of(example_inputs)
-    captured = capture(model, inputs)
+    with all_options(model):
+        captured = capture(model, inputs)
+        uses, unseen = _uses_seen(model, inputs, captured)
     propagation = Propagation(captured)
-    unseen: tuple[Frozen, ...] = ()
-    try:
-        uses = find_uses(model, inputs, captured)
-    except Exception as error:  # whatever the user's forward raises at integers of another class
-        uses = []
-        unseen = (Frozen("sizes in attributes", f"the run that looks for them fails: {type(error).__name__}: {error}"),)
     sized = bind_uses(uses, propagation)
     propagation.fix_broken_labels()
     runs = find_runs(model, captured.graph, propagation)
     # Of (batch, positions, width): the residual stream of a transformer.
     streams = [axes[-1] for axes in streams_of(runs, captured.graph, propagation) if len(axes) == 3]
-    found = find_dimensions(propagation.labels, propagation.tensors, runs, propagation.heads, streams)
+    kernels = find_kernels(model, captured.graph)
+    found = find_dimensions(
+        propagation.labels, propagation.tensors, runs, propagation.heads, streams, find_choices(model), kernels
+    )
     shared = first_keys(model)
     axes = {
         key: tuple(found.axis(label, propagation.labels) for label in propagation.tensors[shared[key]])
@@ -48,17 +49,20 @@ def trace(model: nn.Module, example_inputs: Inputs) -> Structure:
     ]
     structure = Structure(
         Space(found.dimensions),
-        axes,
-        module_attributes(model, axes, noted),
+        with_kernels(axes, kernels),
+        (*module_attributes(model, axes, noted), *(entry for kernel in kernels for entry in kernel.attributes())),
         found.blocks,
         (*propagation.frozen.values(), *unseen, *found.frozen),
     )
-    for entry in structure.attributes:
-        if not is_always_whole(entry, structure.space):
-            reason = f"{entry.module}.{entry.name} times {entry.scale} cannot follow each of its values"
-            for dimension in entry.axis.dimensions:
-                structure = structure.without(dimension, reason) if dimension in structure.space else structure
-    return structure
+    return without_fractions(structure)
+
+
+def _uses_seen(model: nn.Module, inputs: ModelInputs, captured: Captured) -> tuple[list[Use], tuple[Frozen, ...]]:
+    try:
+        return find_uses(model, inputs, captured), ()
+    except Exception as error:  # whatever the user's forward raises at integers of another class
+        reason = f"the run that looks for them fails: {type(error).__name__}: {error}"
+        return [], (Frozen("sizes in attributes", reason),)
 
 
 def bind_uses(uses: list[Use], propagation: Propagation) -> dict[Source, tuple[Expression, int]]:

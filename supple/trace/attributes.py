@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from supple.space import Space
-from supple.trace.structure import Attribute, Axis
+from supple.trace.structure import Attribute, Axis, Structure
 
 
 def module_attributes(
@@ -47,8 +47,24 @@ def _of_parameters(model: nn.Module, axes: Mapping[str, tuple[Axis, ...]]) -> It
         yield from (Attribute(path, name, axis) for name, axis in zip(names, of_weight, strict=False))
 
 
-def is_always_whole(attribute: Attribute, space: Space) -> bool:
-    """Say whether the axis is a multiple of the attribute's scale in every member."""
+def without_fractions(structure: Structure) -> Structure:
+    """Return the structure without the dimensions at some of whose values an attribute would not be a whole number."""
+    for index in range(len(structure.attributes)):
+        # As it is now: what froze for an earlier one is no longer in its axis.
+        entry = structure.attributes[index]
+        if not _is_always_whole(entry, structure.space):
+            reason = f"{entry.module}.{entry.name} times {entry.scale} cannot follow each of its values"
+            for dimension in entry.axis.dimensions:
+                structure = structure.without(dimension, reason)
+    return structure
+
+
+def _is_always_whole(attribute: Attribute, space: Space) -> bool:
+    """Say whether the axis, less the offset, is a multiple of the attribute's scale in every member."""
+    names = attribute.axis.dimensions
+    if len(names) == 1:
+        sizes = (attribute.axis.size({names[0]: value}) for value in space[names[0]].values)
+        return all((size - attribute.offset) % attribute.scale == 0 for size in sizes)
     units = [
         count
         * math.prod(
@@ -56,4 +72,4 @@ def is_always_whole(attribute: Attribute, space: Space) -> bool:
         )
         for segment, count in Counter(attribute.axis.segments).items()
     ]
-    return all(unit % attribute.scale == 0 for unit in units)
+    return all((unit - attribute.offset) % attribute.scale == 0 for unit in units)

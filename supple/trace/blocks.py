@@ -13,6 +13,7 @@ from torch import fx, nn
 
 from supple.trace.axes import Expression
 from supple.trace.capture import module_paths, output_shapes
+from supple.trace.choice import Choice, find_choices
 from supple.trace.propagation import Propagation
 
 
@@ -47,9 +48,10 @@ def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> li
     """Return the runs of droppable blocks in every `Sequential` and `ModuleList`, the outermost containers first."""
     regions = _regions(graph)
     calls = _paths_called_once(model, graph)
+    options = {f"{place.path}.options".lstrip(".") for place in find_choices(model)}
     runs: list[Run] = []
     for path, container in model.named_modules():
-        if not isinstance(container, nn.Sequential | nn.ModuleList):
+        if not isinstance(container, nn.Sequential | nn.ModuleList) or path in options:
             continue
         # Not named_children(), which leaves out what stands there twice.
         children = [
@@ -58,7 +60,11 @@ def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> li
             if child is not None
         ]
         droppable = [
-            child_path in calls and _is_droppable(regions[child_path], propagation) for child_path, _ in children
+            child_path in calls
+            # A choice leaves itself out where it may: by an option that does nothing.
+            and not isinstance(child, Choice)
+            and _is_droppable(regions[child_path], propagation)
+            for child_path, child in children
         ]
         runs.extend(_runs_of(path, children, droppable))
     return runs

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, count, takewhile
 
-from supple.space import Condition, Dimension, Kind
+from supple.space import Dimension, Kind
 from supple.trace.axes import CONSTANT_BY_NATURE, HEAD_SIZE, Atom, Expression, Labels
 from supple.trace.blocks import Run
+from supple.trace.choice import ChoicePlace
+from supple.trace.gates import Gate, condition_of
+from supple.trace.kernels import ElasticKernel
 from supple.trace.structure import Axis, Block, Factor, Frozen
 
 WIDTH_MULTIPLE = 8
@@ -38,16 +41,25 @@ def find_dimensions(
     runs: Iterable[Run],
     heads: Iterable[Expression],
     streams: Iterable[Expression],
+    choices: Iterable[ChoicePlace],
+    kernels: Iterable[ElasticKernel],
 ) -> Dimensions:
-    """Turn every free atom that indexes a parameter, and every run of droppable blocks, into a dimension."""
-    runs = tuple(runs)
-    blocks = {path: (run, run.at_least(path)) for run in runs for path in run.blocks}
+    """Make the dimensions: of every free atom that indexes a parameter, every run of droppable blocks, and so on."""
+    runs, choices = tuple(runs), tuple(choices)
     taken: set[str] = set()
-    depth_names = {run: _unique(f"{_stage_path(run, runs)}.{Kind.DEPTH.value}", taken) for run in runs}
-    dimensions = [
-        Dimension(name, Kind.DEPTH, run.values, _condition([f"{run.container}."], blocks, depth_names))
-        for run, name in depth_names.items()
+    depths = [Gate.of_run(run, _unique(f"{_stage_path(run, runs)}.{Kind.DEPTH.value}", taken)) for run in runs]
+    operators = [
+        Gate.of_choice(place, _unique(f"{place.path}.{Kind.OPERATOR.value}".lstrip("."), taken)) for place in choices
     ]
+    gates = (*depths, *operators)
+    dimensions = [
+        Dimension(gate.name, gate.kind, gate.values, condition_of([f"{gate.container}."], gates)) for gate in gates
+    ]
+    dimensions += [
+        Dimension(kernel.name, Kind.KERNEL, kernel.values, condition_of([kernel.weight], gates)) for kernel in kernels
+    ]
+    taken.update(dimension.name for dimension in dimensions)
+    stages = [run.stage for run in runs] + [place.options for place in choices]
     frozen: dict[Frozen, None] = {}
     names: dict[Atom, str] = {}
     head_atoms = _atoms(labels, heads)
@@ -60,7 +72,7 @@ def find_dimensions(
         kind = Kind.WIDTH
         if atom in head_atoms:
             kind = Kind.HEADS
-        elif _is_inside_one_block(keys, runs):
+        elif _is_inside_one_block(keys, stages):
             kind = Kind.HIDDEN
         elif atom in stream_atoms:
             kind = Kind.EMBED
@@ -75,9 +87,9 @@ def find_dimensions(
             frozen[Frozen(what, atom.fixed or too_small)] = None
             continue
         names[atom] = _unique(f"{path}.{kind.value}", taken)
-        dimensions.append(Dimension(names[atom], kind, values, _condition(keys, blocks, depth_names)))
-    dropped = tuple(Block(path, depth_names[run], at_least) for path, (run, at_least) in blocks.items())
-    return Dimensions(tuple(dimensions), dropped, tuple(frozen), names)
+        dimensions.append(Dimension(names[atom], kind, values, condition_of(keys, gates)))
+    blocks = tuple(block for gate in gates for block in gate.blocks)
+    return Dimensions(tuple(dimensions), blocks, tuple(frozen), names)
 
 
 def sizes_from_a_quarter(size: int, multiple: int) -> tuple[int, ...]:
@@ -130,8 +142,8 @@ def _users(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]]) -> dic
     return users
 
 
-def _is_inside_one_block(keys: list[str], runs: tuple[Run, ...]) -> bool:
-    return any(all(key.startswith(path + ".") for key in keys) for run in runs for path in run.stage)
+def _is_inside_one_block(keys: list[str], stages: Iterable[tuple[str, ...]]) -> bool:
+    return any(all(key.startswith(path + ".") for key in keys) for stage in stages for path in stage)
 
 
 def _producer_path(users: list[tuple[str, int]], runs: tuple[Run, ...]) -> str:
@@ -154,20 +166,6 @@ def _holder(key: str) -> str:
 def _common_path(paths: list[str]) -> str:
     shared = zip(*(path.split(".") for path in paths), strict=False)
     return ".".join(parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, shared))
-
-
-def _condition(
-    keys: list[str], blocks: Mapping[str, tuple[Run, int]], depth_names: Mapping[Run, str]
-) -> Condition | None:
-    """Return the condition under which any of the tensors is present at all."""
-    found: list[tuple[int, Condition]] = []
-    for run, name in depth_names.items():
-        depths = [
-            max((blocks[path][1] for path in run.blocks if key.startswith(path + ".")), default=0) for key in keys
-        ]
-        if min(depths) > run.values[0]:
-            found.append((len(run.container), Condition(name, min(depths))))
-    return max(found, key=lambda entry: entry[0], default=(0, None))[1]
 
 
 def _stage_path(run: Run, runs: tuple[Run, ...]) -> str:

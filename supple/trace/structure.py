@@ -5,24 +5,31 @@ A structure is data without torch: it is written to JSON beside the weights and 
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from supple.errors import SuppleError
-from supple.space import Dimension, Space
+from supple.space import Condition, Dimension, Kind, Space
 
 
 @dataclass(frozen=True)
 class Factor:
-    """A range of `full` indices; a dimension keeps the first so many of them."""
+    """A range of `full` indices; a dimension keeps the first so many of them, or those in the middle (a kernel)."""
 
     full: int
     dimension: str | None = None
+    centred: bool = False
 
     def size(self, config: Mapping[str, int]) -> int:
         """Return how many indices the config keeps."""
         return self.full if self.dimension is None else config[self.dimension]
+
+    def indices(self, config: Mapping[str, int]) -> range:
+        """Return the indices that the config keeps."""
+        size = self.size(config)
+        start = (self.full - size) // 2 if self.centred else 0
+        return range(start, start + size)
 
 
 @dataclass(frozen=True)
@@ -48,18 +55,17 @@ class Axis:
 
     def indices(self, config: Mapping[str, int]) -> slice | list[int]:
         """Return which indices of the full axis a member keeps: a slice where they are one run, else a list."""
-        if len(self.segments) == 1 and all(factor.dimension is None for factor in self.segments[0][1:]):
-            return slice(0, self.size(config))
         kept: list[int] = []
         start = 0
         for segment in self.segments:
             offsets = [0]
             for factor in segment:
-                offsets = [offset * factor.full + index for offset in offsets for index in range(factor.size(config))]
+                offsets = [offset * factor.full + index for offset in offsets for index in factor.indices(config)]
             kept.extend(start + offset for offset in offsets)
             start += math.prod(factor.full for factor in segment)
-        if kept == list(range(len(kept))):
-            return slice(0, len(kept))
+        first = kept[0] if kept else 0
+        if kept == list(range(first, first + len(kept))):
+            return slice(first, first + len(kept))
         return kept
 
 
@@ -68,7 +74,7 @@ class Attribute:
     """An integer attribute of one of the user's modules that follows the size of an axis (`groups`, `in_features`).
 
     `position` is the index within a tuple-valued attribute (`normalized_shape`), or None for a plain integer. The axis
-    has `scale` times the attribute's value.
+    has `scale` times the attribute's value and `offset` more (a kernel of 5 has 2 times its padding and 1 more).
     """
 
     module: str
@@ -76,15 +82,28 @@ class Attribute:
     axis: Axis
     position: int | None = None
     scale: int = 1
+    offset: int = 0
+
+    def value(self, config: Mapping[str, int]) -> int:
+        """Return the attribute's value in a member."""
+        return (self.axis.size(config) - self.offset) // self.scale
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block that a depth dimension drops: it is present where the dimension has at least the value `at_least`."""
+    """A module that a member may leave out: it is present where `dimension` has a value from `at_least` to `at_most`.
+
+    The dimension is a depth, or the operator of a choice, one of whose options the block is.
+    """
 
     path: str
     dimension: str
     at_least: int
+    at_most: int | None = None
+
+    def is_present(self, config: Mapping[str, int]) -> bool:
+        """Say whether the member has the block."""
+        return Condition(self.dimension, self.at_least, self.at_most).allows(config[self.dimension])
 
 
 @dataclass(frozen=True)
@@ -111,34 +130,82 @@ class Structure:
 
     def dropped_blocks(self, config: Mapping[str, int]) -> tuple[str, ...]:
         """Return the module paths of the blocks that the member leaves out."""
-        return tuple(block.path for block in self.blocks if config[block.dimension] < block.at_least)
+        return tuple(block.path for block in self.blocks if not block.is_present(config))
 
     def keeps(self, tensor: str, config: Mapping[str, int]) -> bool:
         """Say whether the member holds this parameter or buffer at all."""
         return not any(tensor.startswith(path + ".") for path in self.dropped_blocks(config))
 
     def without(self, dimension: str, reason: str) -> "Structure":
-        """Return the structure with one dimension frozen at its largest value, for the given reason."""
+        """Return the structure with one dimension frozen at its largest value, for the given reason.
 
-        def freeze(axis: Axis) -> Axis:
-            if dimension not in axis.dimensions:
-                return axis
-            return Axis(
-                tuple(
-                    tuple(Factor(factor.full) if factor.dimension == dimension else factor for factor in segment)
-                    for segment in axis.segments
-                )
-            )
+        An operator stays in the space with that one value, so that members leave the other options out.
+        """
+        frozen = (*self.frozen, Frozen(dimension, reason))
+        if self.space[dimension].kind is Kind.OPERATOR:
+            return replace(self.with_values(dimension, (self.space[dimension].largest,)), frozen=frozen)
+        return replace(self._without(dimension), frozen=frozen)
 
+    def without_value(self, dimension: str, value: int, reason: str) -> "Structure":
+        """Return the structure without one option of a choice; any other dimension is frozen as a whole."""
+        if self.space[dimension].kind is not Kind.OPERATOR:
+            return self.without(dimension, reason)
+        values = tuple(other for other in self.space[dimension].values if other != value)
+        frozen = (*self.frozen, Frozen(f"{dimension}, option {value}", reason))
+        return replace(self.with_values(dimension, values), frozen=frozen)
+
+    def with_values(self, dimension: str, values: tuple[int, ...]) -> "Structure":
+        """Return the structure with other values of one dimension; the largest must stay the user's own.
+
+        What lies in blocks that are never there any more loses its dimensions.
+        """
+        changed = replace(self.space[dimension], values=values)
+        if changed.largest != self.space[dimension].largest:
+            raise ValueError(f'dimension "{dimension}" must end at {self.space[dimension].largest}')
+        structure = replace(
+            self, space=Space(changed if entry.name == dimension else entry for entry in self.space.dimensions)
+        )
+        for entry in self.space.dimensions:
+            if _hangs_on(entry, dimension) and not any(map(entry.condition.allows, values)):  # type: ignore[union-attr]
+                structure = structure._without(entry.name)
+        return structure
+
+    def tied(self, dimensions: Sequence[str], name: str) -> "Structure":
+        """Return the structure with several dimensions of the same values made one, under a new name.
+
+        It hangs on what they all hang on in the same way, else on nothing.
+        """
+        first, *others = (self.space[entry] for entry in dimensions)
+        for other in others:
+            if (other.kind, other.values) != (first.kind, first.values):
+                raise ValueError(f'"{first.name}" and "{other.name}" do not have the same values')
+        condition = first.condition if all(other.condition == first.condition for other in others) else None
+        one = Dimension(name, first.kind, first.values, condition)
+        new_names = dict.fromkeys(dimensions, name)
+        kept = [
+            one if entry.name == first.name else _with_parent_named(entry, new_names)
+            for entry in self.space.dimensions
+            if entry.name == first.name or entry.name not in new_names
+        ]
+        return Structure(
+            Space(kept),
+            {key: tuple(_renamed(axis, new_names) for axis in axes) for key, axes in self.axes.items()},
+            tuple(replace(entry, axis=_renamed(entry.axis, new_names)) for entry in self.attributes),
+            tuple(replace(block, dimension=new_names.get(block.dimension, block.dimension)) for block in self.blocks),
+            self.frozen,
+        )
+
+    def _without(self, dimension: str) -> "Structure":
+        whole = {dimension: None}
         kept = [
             _without_parent(entry, self.space[dimension]) for entry in self.space.dimensions if entry.name != dimension
         ]
         return Structure(
             Space(kept),
-            {name: tuple(freeze(axis) for axis in axes) for name, axes in self.axes.items()},
-            tuple(replace(entry, axis=freeze(entry.axis)) for entry in self.attributes),
+            {key: tuple(_renamed(axis, whole) for axis in axes) for key, axes in self.axes.items()},
+            tuple(replace(entry, axis=_renamed(entry.axis, whole)) for entry in self.attributes),
             tuple(block for block in self.blocks if block.dimension != dimension),
-            (*self.frozen, Frozen(dimension, reason)),
+            self.frozen,
         )
 
     def to_json(self) -> str:
@@ -170,15 +237,39 @@ class Structure:
             raise SuppleError(f"This is no structure of a family: {error}.") from None
 
 
+def _hangs_on(dimension: Dimension, parent: str) -> bool:
+    return dimension.condition is not None and dimension.condition.parent == parent
+
+
 def _without_parent(dimension: Dimension, parent: Dimension) -> Dimension:
     """Return the dimension as it hangs in the forest without `parent`."""
-    if dimension.condition is None or dimension.condition.parent != parent.name:
+    return replace(dimension, condition=parent.condition) if _hangs_on(dimension, parent.name) else dimension
+
+
+def _with_parent_named(dimension: Dimension, names: Mapping[str, str]) -> Dimension:
+    """Return the dimension as it hangs in the forest where dimensions have new names."""
+    condition = dimension.condition
+    if condition is None or condition.parent not in names:
         return dimension
-    return replace(dimension, condition=parent.condition)
+    return replace(dimension, condition=replace(condition, parent=names[condition.parent]))
 
 
-def _axis_to_json(axis: Axis) -> list[list[list[int | str | None]]]:
-    return [[[factor.full, factor.dimension] for factor in segment] for segment in axis.segments]
+def _renamed(axis: Axis, names: Mapping[str, str | None]) -> Axis:
+    """Return the axis indexed by dimensions of new names; one whose name is None no longer indexes it."""
+    if names.keys().isdisjoint(axis.dimensions):
+        return axis
+    return Axis(tuple(tuple(_renamed_factor(factor, names) for factor in segment) for segment in axis.segments))
+
+
+def _renamed_factor(factor: Factor, names: Mapping[str, str | None]) -> Factor:
+    if factor.dimension is None or factor.dimension not in names:
+        return factor
+    name = names[factor.dimension]
+    return Factor(factor.full) if name is None else replace(factor, dimension=name)
+
+
+def _axis_to_json(axis: Axis) -> list[list[list[int | str | bool | None]]]:
+    return [[[factor.full, factor.dimension, factor.centred] for factor in segment] for segment in axis.segments]
 
 
 def _axis_from_json(segments: Any, space: Space) -> Axis:
@@ -189,20 +280,26 @@ def _axis_from_json(segments: Any, space: Space) -> Axis:
 
 
 def _factor_from_json(factor: Any, space: Space) -> Factor:
-    full, dimension = factor
+    full, dimension, centred = factor
     if dimension is not None and _dimension(dimension, space).largest != full:
         raise ValueError(f'dimension "{dimension}" does not end at the size of the axis, {full}')
-    return Factor(_number(full), dimension)
+    if type(centred) is not bool:
+        raise ValueError(f"{centred!r:.80} does not say whether the middle is kept")
+    return Factor(_number(full), dimension, centred)
 
 
 def _attribute_from_json(entry: Any, space: Space) -> Attribute:
     position = None if entry["position"] is None else _number(entry["position"])
     axis = _axis_from_json(entry["axis"], space)
-    return Attribute(_text(entry["module"]), _text(entry["name"]), axis, position, _number(entry["scale"]))
+    scale, offset = _number(entry["scale"]), _number(entry["offset"])
+    if scale == 0 or axis.full < offset:
+        raise ValueError("an attribute has a positive scale, and an offset no larger than its axis")
+    return Attribute(_text(entry["module"]), _text(entry["name"]), axis, position, scale, offset)
 
 
 def _block_from_json(entry: Any, space: Space) -> Block:
-    return Block(_text(entry["path"]), _dimension(entry["dimension"], space).name, _number(entry["at_least"]))
+    at_most = None if entry["at_most"] is None else _number(entry["at_most"])
+    return Block(_text(entry["path"]), _dimension(entry["dimension"], space).name, _number(entry["at_least"]), at_most)
 
 
 def _dimension(name: Any, space: Space) -> Dimension:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from supple import Family
+from supple import Choice, Family
 from supple.models import mobilenet_small, resnet_demo, resnet_small
 from supple.space import Config
 
@@ -150,6 +150,39 @@ class Residual(nn.Module):
         return x + self.second(self.first(x).relu())  # type: ignore[no-any-return]
 
 
+class Kernels(nn.Module):
+    """Kernels that shrink: square ones, long ones, strided and depthwise ones, and one that pads by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 16, 7, 2, padding=3), nn.BatchNorm2d(16)
+        self.depthwise = nn.Conv2d(16, 16, 5, padding=2, groups=16)
+        self.rows, self.columns = nn.Conv2d(16, 16, (1, 7), padding=(0, 3)), nn.Conv2d(16, 16, (7, 1), padding="same")
+        self.patches, self.head = nn.Conv2d(16, 16, 5), nn.Linear(16, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map x: (batch, 3, 16, 16) to (batch, 5)."""
+        x = self.depthwise(self.norm(self.stem(x)).relu())
+        return self.head(self.patches(self.columns(self.rows(x)).relu()).mean((2, 3)))  # type: ignore[no-any-return]
+
+
+class Choices(nn.Module):
+    """Choices of blocks that differ inside, of one that does nothing, of one inside another, and of a whole layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(12, 16)
+        inner = nn.Sequential(Choice(nn.Linear(16, 24), nn.Linear(16, 24, bias=False)), nn.ReLU(), nn.Linear(24, 16))
+        self.blocks = nn.Sequential(
+            Choice(Residual(16), nn.Linear(16, 16), nn.Identity()), Choice(inner, nn.Linear(16, 16)), Residual(16)
+        )
+        self.norm, self.head = Choice(nn.BatchNorm1d(16), nn.LayerNorm(16)), nn.Linear(16, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map x: (batch, 12) to (batch, 5)."""
+        return self.head(self.norm(self.blocks(self.stem(x))))  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True)
 class Case:
     """A model, and how its inputs are made."""
@@ -178,6 +211,8 @@ HARD = {
     "grouped": Case(Grouped, (3, 8, 8)),
     "buffered": Case(Buffered, (12,)),
     "dropped": Case(Dropped, (12,)),
+    "kernels": Case(Kernels, (3, 16, 16)),
+    "choices": Case(Choices, (12,)),
 }
 CASES = REFERENCE | HARD
 

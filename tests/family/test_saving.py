@@ -189,7 +189,7 @@ def with_attribute(content: dict[str, list[dict[str, object]]]) -> object:
 
 
 def with_block(content: dict[str, object]) -> object:
-    content["blocks"] = [{"path": "nowhere", "dimension": "left.width", "at_least": 1}]
+    content["blocks"] = [{"path": "nowhere", "dimension": "left.width", "at_least": 1, "at_most": None}]
     return content
 
 

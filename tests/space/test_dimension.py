@@ -3,7 +3,7 @@
 import pytest
 
 from supple.errors import SuppleError
-from supple.space import Dimension, Kind
+from supple.space import Condition, Dimension, Kind
 
 
 def test_a_dimension_knows_its_smallest_and_largest_value() -> None:
@@ -15,3 +15,14 @@ def test_a_dimension_knows_its_smallest_and_largest_value() -> None:
 def test_values_must_be_ascending_and_distinct(values: tuple[int, ...]) -> None:
     with pytest.raises(SuppleError, match=r'values of dimension "width" must be ascending and distinct, not \['):
         Dimension("width", Kind.WIDTH, values)
+
+
+def test_the_options_of_a_choice_end_at_the_first() -> None:
+    assert Dimension("operator", Kind.OPERATOR, (2, 1, 0)).largest == 0
+    with pytest.raises(SuppleError, match=r'values of dimension "operator" must be descending and distinct, not \['):
+        Dimension("operator", Kind.OPERATOR, (0, 1, 2))
+
+
+def test_a_condition_allows_a_range_of_values() -> None:
+    assert [value for value in range(5) if Condition("depth", 2).allows(value)] == [2, 3, 4]
+    assert [value for value in range(5) if Condition("operator", 1, 2).allows(value)] == [1, 2]

@@ -1,11 +1,12 @@
 """The space of configs: counting, drawing and walking its members, over random forests of conditions."""
 
+import itertools
 import json
 import math
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from fractions import Fraction
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -17,14 +18,16 @@ from supple.space import Condition, Config, Dimension, Kind, Space
 
 @st.composite
 def spaces(draw: st.DrawFn, max_dimensions: int = 6) -> Space:
-    """Draw a space whose conditions make any forest, in any order, with at_least in and around the parent's values."""
+    """Draw a space whose conditions make any forest, in any order, with ranges in and around the parent's values."""
     count = draw(st.integers(1, max_dimensions))
     dimensions: list[Dimension] = []
     for number in range(count):
-        values = tuple(sorted(draw(st.sets(st.integers(1, 9), min_size=1, max_size=3))))
+        kind = draw(st.sampled_from(Kind))
+        values = sorted(draw(st.sets(st.integers(1, 9), min_size=1, max_size=3)), reverse=kind is Kind.OPERATOR)
         parent = draw(st.none() | st.sampled_from([entry.name for entry in dimensions])) if dimensions else None
-        condition = None if parent is None else Condition(parent, draw(st.integers(0, 10)))
-        dimensions.append(Dimension(f"d{number}", draw(st.sampled_from(Kind)), values, condition))
+        ends = draw(st.integers(0, 10)), draw(st.none() | st.integers(0, 10))
+        condition = None if parent is None else Condition(parent, *ends)
+        dimensions.append(Dimension(f"d{number}", kind, tuple(values), condition))
     return Space(draw(st.permutations(dimensions)))
 
 
@@ -44,6 +47,14 @@ STAGES = Space(
         Dimension("stage.2.hidden", Kind.HIDDEN, (4, 8, 12), Condition("stage.depth", 3)),
     ]
 )
+
+
+def combinations(values: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    return itertools.combinations(values, 2)
+
+
+def steps(values: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    return itertools.pairwise(values)
 
 
 @given(spaces())
@@ -141,7 +152,7 @@ def test_neighbours_are_one_step_of_one_active_dimension_away(space: Space, seed
         space.config({**config, dimension.name: after if config[dimension.name] == before else before})
         for dimension in space.dimensions
         if space.is_active(dimension.name, config)
-        for before, after in pairwise(dimension.values)
+        for before, after in (combinations if dimension.kind is Kind.OPERATOR else steps)(dimension.values)
         if config[dimension.name] in (before, after)
     }
     assert len(neighbours) == len(set(neighbours))
