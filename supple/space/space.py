@@ -11,6 +11,7 @@ from typing import Any
 
 from supple.errors import SuppleError, nearest
 from supple.space.config import Config
+from supple.space.cost_sampling import Cost, sample_over_cost
 from supple.space.dimension import Condition, Dimension, Kind
 
 
@@ -115,8 +116,14 @@ class Space:
         """Return the exact number of members."""
         return math.prod(sum(self._members[root.name]) for root in self._children[None])
 
-    def sample(self, rng: random.Random) -> Config:
-        """Draw one config; every member is equally likely."""
+    def sample(self, rng: random.Random, over: Cost | None = None) -> Config:
+        """Draw one config: uniformly over the members, or over what they cost.
+
+        `over` is a cost, such as `family.count_parameters`: from a config to a number that does not fall where a
+        dimension grows. Then every cost between those of the smallest and the largest member is equally likely.
+        """
+        if over is not None:
+            return sample_over_cost(self, rng, over)
         values: dict[str, int] = {}
         for dimension in self._ordered:
             if _holds(dimension.condition, values):
