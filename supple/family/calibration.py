@@ -7,11 +7,10 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from supple.errors import SuppleError
+from supple.trace import ModelInputs
 
 
-def recomputed_statistics(
-    member: nn.Module, inputs: Iterable[torch.Tensor | tuple[torch.Tensor, ...]]
-) -> dict[str, torch.Tensor]:
+def recomputed_statistics(member: nn.Module, inputs: Iterable[ModelInputs]) -> dict[str, torch.Tensor]:
     """Run the member, in eval mode, over `inputs` and return its normalisation buffers by state-dict key.
 
     Each statistic is the mean over batches of the batch statistics (momentum None in PyTorch's terms). The member's
@@ -34,7 +33,7 @@ def recomputed_statistics(
             norm.training = True
         batches = 0
         for batch in inputs:
-            member(*batch) if isinstance(batch, tuple) else member(batch)
+            batch.run(member)
             batches += 1
         if batches == 0:
             raise SuppleError("Calibration got no data: give at least one batch of inputs.")

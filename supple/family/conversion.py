@@ -8,6 +8,7 @@ from torch import nn
 from supple.errors import SuppleError
 from supple.family.family import Family
 from supple.family.proof import prove
+from supple.family.resolution import with_resolutions
 from supple.trace import Inputs, ModelInputs, trace
 from supple.trace.wishes import with_wishes
 
@@ -19,6 +20,7 @@ def convert(
     choices: Mapping[str, Sequence[float]] | None = None,
     freeze: Iterable[str] = (),
     ties: Mapping[str, str | Sequence[str]] | None = None,
+    resolutions: Sequence[int] = (),
 ) -> Family:
     """Turn a PyTorch model into a family.
 
@@ -29,7 +31,8 @@ def convert(
     Patterns name dimensions, or the modules around them, with `*` for anything. `choices` gives dimensions other
     values, as sizes or as shares of the full size: `{"blocks.*.mlp": [0.5, 0.75, 1.0]}`. `freeze` keeps them as they
     are: `["head*"]`. `ties` makes several of the same full size one, under a new name:
-    `{"stage1.hidden": "layer1.*.hidden"}`.
+    `{"stage1.hidden": "layer1.*.hidden"}`. `resolutions` are the heights that images may have, up to that of the
+    examples; where they are given, members differ in `input.resolution` too (see `Family.resize`).
 
     Raises `SuppleError` where the model cannot be captured or has nothing elastic, and for a pattern that finds
     nothing.
@@ -41,7 +44,8 @@ def convert(
         shared = copy.deepcopy(model)
     except Exception as error:  # whatever the user's modules raise
         raise SuppleError(f"{type(model).__name__} cannot be copied: {error}") from error
-    structure = with_wishes(trace(shared, inputs), choices or {}, freeze, ties or {})
+    traced = with_resolutions(trace(shared, inputs), inputs, resolutions)
+    structure = with_wishes(traced, choices or {}, freeze, ties or {})
     family = prove(Family(shared, structure), model, inputs)
     if not family.space.dimensions:
         reasons = "; ".join(f"{entry.what}: {entry.reason}" for entry in family.structure.frozen[:3])

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,9 +11,10 @@ from torch import nn
 
 from supple.family.activation import Activator, buffer_places, parameter_places
 from supple.family.calibration import recomputed_statistics
+from supple.family.resolution import RESOLUTION, is_images, resized
 from supple.family.summary import summary
 from supple.space import Config, Space
-from supple.trace import Structure
+from supple.trace import Inputs, ModelInputs, Structure
 from supple.trace.modes import in_mode
 
 
@@ -83,6 +85,16 @@ class Family(nn.Module):
             member: nn.Module = copy.deepcopy(self.model, copies)
         return member
 
+    def resize(self, config: Config, inputs: torch.Tensor) -> torch.Tensor:
+        """Return images (batch, channels, height, width) at the member's resolution; other tensors as they are.
+
+        A member of another resolution is the same network on smaller images: `forward` does not resize them.
+        """
+        if RESOLUTION not in self.space or not is_images(inputs):
+            return inputs
+        resolution, full = config[RESOLUTION], self.space[RESOLUTION].largest
+        return inputs if resolution == full else resized(inputs, resolution / full)
+
     @contextmanager
     def whole(self) -> Iterator[nn.Module]:
         """Make the module tree the user's own while the context lasts, with every option of its choices."""
@@ -96,18 +108,19 @@ class Family(nn.Module):
         with self._activator.activated(config, self._statistics.get(config, {}), keep_statistics=True):
             yield
 
-    def calibrate(self, config: Config, inputs: Iterable[torch.Tensor | tuple[torch.Tensor, ...]]) -> None:
+    def calibrate(self, config: Config, inputs: Iterable[Inputs]) -> None:
         """Recompute the batch-norm statistics of a member on data; later eval runs and `extract` use them.
 
-        `inputs`: batches as the model takes them, without labels. The full member keeps the model's own statistics,
-        which training keeps true. Source: Yu & Huang, Universally Slimmable Networks, 2019.
+        `inputs`: batches as the model takes them, without labels, and of full resolution. The full member keeps the
+        model's own statistics, which training keeps true. Source: Yu & Huang, Universally Slimmable Networks, 2019.
         """
         self.space.check(config)
         if config == self.space.max():
             return
         self._statistics.pop(config, None)
         with torch.no_grad(), in_mode(self.model, training=False), self.activate(config) as member:
-            self._statistics[config] = recomputed_statistics(member, inputs)
+            batches = (ModelInputs.of(batch).map(partial(self.resize, config)) for batch in inputs)
+            self._statistics[config] = recomputed_statistics(member, batches)
 
     @property
     def statistics(self) -> dict[Config, dict[str, torch.Tensor]]:

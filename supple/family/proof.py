@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -32,8 +33,9 @@ def prove(family: Family, original: nn.Module, example_inputs: ModelInputs) -> F
         )
     proof = _Proof(example_inputs, _trains(family, example_inputs))
     for dimension in family.space.dimensions:
-        # Options have no order: each is tried.
-        tried = dimension.values[:-1] if dimension.kind is Kind.OPERATOR else dimension.values[:1]
+        # That the smallest works says nothing of other options and resolutions: each is tried.
+        is_tried_whole = dimension.kind in (Kind.OPERATOR, Kind.RESOLUTION)
+        tried = dimension.values[:-1] if is_tried_whole else dimension.values[:1]
         for value in tried:
             reason = proof.failure(family, family.space.config({dimension.name: value}))
             if reason is not None:
@@ -59,10 +61,11 @@ class _Proof:
         if config == family.space.max():
             return None  # It is the user's model, and in training mode it would keep statistics.
         try:
-            inside = _run(family, self.example_inputs, {"config": config})
-            outside = _run(family.extract(config), self.example_inputs)
+            inputs = self.example_inputs.map(partial(family.resize, config))
+            inside = _run(family, inputs, {"config": config})
+            outside = _run(family.extract(config), inputs)
             if self.in_training_too:
-                _run(family, self.example_inputs, {"config": config}, training=True)
+                _run(family, inputs, {"config": config}, training=True)
         except Exception as error:  # whatever the user's forward raises with other sizes
             message = str(error).strip() or type(error).__name__
             return f"the model does not run with it smaller: {message.splitlines()[0]}"

@@ -46,14 +46,17 @@ def export_members(
     for name, entry in chosen.items():
         member = family.extract(entry.config).eval()
         files[name] = directory.members / f"{name}.onnx"
-        parities[name] = export(member, splits.example_inputs, files[name], check_inputs=real_inputs)
+        examples = tuple(family.resize(entry.config, tensor) for tensor in splits.example_inputs)
+        checked = family.resize(entry.config, real_inputs)
+        parities[name] = export(member, examples, files[name], check_inputs=checked)
         write_atomically(files[name].with_suffix(".json"), entry.config.to_json())
         progress.advance(1, exported=name)
     latencies = measure(files, config.search.target, Effort(max_seconds=config.export.latency_seconds))
     progress.advance(1)
     members = []
     for name, entry in chosen.items():
-        accuracy = evaluate_accuracy(OnnxSession(files[name], target.threads), splits.test)
+        test = ((family.resize(entry.config, inputs), labels) for inputs, labels in splits.test)
+        accuracy = evaluate_accuracy(OnnxSession(files[name], target.threads), test)
         progress.advance(1, tested=name, accuracy=accuracy)
         latency = latencies[name]
         members.append(

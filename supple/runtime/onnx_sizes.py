@@ -9,7 +9,7 @@ network and in every probe.
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import onnx
@@ -17,7 +17,7 @@ from onnx import numpy_helper
 
 from supple.errors import SuppleError
 from supple.space import Config, Kind, Space
-from supple.trace import Axis, Factor, Structure
+from supple.trace import Attribute, Axis, Factor, Structure
 
 _CANDIDATE_PROBES = 256
 
@@ -35,9 +35,11 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Size:
-    """A sum of products of dimensions; two axes that always have the same size have the same terms."""
+    """A sum of products of dimensions, less an offset, in parts of `scale`; equal sizes have the same terms."""
 
     terms: tuple[tuple[int, tuple[str, ...]], ...]
+    offset: int = 0
+    scale: int = 1
 
     @classmethod
     def of(cls, axis: Axis, factor: int = 1) -> "Size":
@@ -51,7 +53,8 @@ class Size:
 
     def __call__(self, config: Mapping[str, int]) -> int:
         """Return the size in a member."""
-        return sum(coefficient * math.prod(config[name] for name in names) for coefficient, names in self.terms)
+        whole = sum(coefficient * math.prod(config[name] for name in names) for coefficient, names in self.terms)
+        return (whole - self.offset) // self.scale
 
 
 def elastic_axes(structure: Structure) -> tuple[Axis, ...]:
@@ -66,23 +69,38 @@ def elastic_axes(structure: Structure) -> tuple[Axis, ...]:
     return tuple(dict.fromkeys((*axes, *alone)))
 
 
+def shifted_attributes(structure: Structure) -> tuple[Attribute, ...]:
+    """Return the attributes that are no multiple of an axis: the paddings of elastic kernels."""
+    return tuple(entry for entry in structure.attributes if entry.offset)
+
+
 def choose_probe(space: Space, axes: Sequence[Axis], probes: Sequence[Config]) -> Config:
-    """Return the config of a member with all blocks whose sizes tell the axes apart best, beside earlier probes."""
-    depths = {entry.name: entry.largest for entry in space.dimensions if entry.kind is Kind.DEPTH}
+    """Return the config of a member with all blocks whose sizes tell the axes apart best, beside earlier probes.
+
+    No other dimension is at its largest: a size that does not move is not seen.
+    """
     full = space.max()
     rng = random.Random(len(probes))
-    candidates = [space.config({**space.sample(rng), **depths}) for _ in range(_CANDIDATE_PROBES)]
+    moved = {
+        entry.name: entry.values[:-1] or entry.values for entry in space.dimensions if entry.kind is not Kind.DEPTH
+    }
+    candidates = [
+        space.config({name: rng.choice(values) for name, values in moved.items()}) for _ in range(_CANDIDATE_PROBES)
+    ]
 
     def told_apart(candidate: Config) -> int:
         configs = (full, *probes, candidate)
-        moved = sum(axis.size(candidate) != axis.full for axis in axes)
-        return moved + len({tuple(axis.size(config) for config in configs) for axis in axes})
+        return len({tuple(axis.size(config) for config in configs) for axis in axes})
 
     return max(candidates, key=told_apart)
 
 
 def match_sizes(
-    models: Sequence[onnx.ModelProto], configs: Sequence[Config], axes: Sequence[Axis], weights: Iterable[str]
+    models: Sequence[onnx.ModelProto],
+    configs: Sequence[Config],
+    axes: Sequence[Axis],
+    shifted: Sequence[Attribute],
+    weights: Iterable[str],
 ) -> dict[Place, frozenset[Size]]:
     """Return which numbers of the first model differ from the others', each with the sizes that it could be.
 
@@ -99,7 +117,7 @@ def match_sizes(
     for place, full in numbers[0].items():
         seen = [other[place] for other in numbers]
         if any(value != full for value in seen):
-            matches[place] = _sizes_of(seen, configs, axes)
+            matches[place] = _sizes_of(seen, configs, axes) or _shifted_sizes_of(seen, configs, shifted)
             if not matches[place]:
                 raise SuppleError(f'a size at "{place.holder}" ({full} in the full network) is that of no known axis')
     return matches
@@ -127,6 +145,14 @@ def _sizes_of(seen: Sequence[int], configs: Sequence[Config], axes: Sequence[Axi
         if rest == 0 and all(value == factor * axis.size(config) for value, config in zip(seen, configs, strict=True)):
             fitting.setdefault(factor, set()).add(Size.of(axis, factor))
     return frozenset(fitting[min(fitting)]) if fitting else frozenset()
+
+
+def _shifted_sizes_of(seen: Sequence[int], configs: Sequence[Config], shifted: Sequence[Attribute]) -> frozenset[Size]:
+    return frozenset(
+        replace(Size.of(entry.axis), offset=entry.offset, scale=entry.scale)
+        for entry in shifted
+        if all(value == entry.value(config) for value, config in zip(seen, configs, strict=True))
+    )
 
 
 def _numbers(model: onnx.ModelProto, weights: set[str]) -> Iterator[tuple[Place, int]]:

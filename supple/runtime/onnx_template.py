@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import partial
 
 import onnx
 import torch
@@ -14,9 +15,17 @@ from supple.progress import Progress, Silent
 from supple.runtime.onnx_export import exported_model, file_content, remove_notes
 from supple.runtime.onnx_graph import block_ends, needed_nodes, rewired, simplified
 from supple.runtime.onnx_session import OnnxSession
-from supple.runtime.onnx_sizes import Place, Size, choose_probe, elastic_axes, match_sizes, with_sizes
+from supple.runtime.onnx_sizes import (
+    Place,
+    Size,
+    choose_probe,
+    elastic_axes,
+    match_sizes,
+    shifted_attributes,
+    with_sizes,
+)
 from supple.runtime.parity import check_export
-from supple.space import Config
+from supple.space import Config, Kind, Space
 from supple.trace import Inputs, ModelInputs
 
 MAX_PROBES = 3
@@ -50,6 +59,7 @@ class OnnxTemplate:
         self.reason: str | None = None
         self._model = self._export(family.space.max())
         try:
+            _check_can_be_cut(family.space)
             self._sizes = self._find_sizes()
             self._blocks = {block.path: block_ends(self._model, block.path) for block in family.structure.blocks}
             remove_notes(self._model)
@@ -69,7 +79,8 @@ class OnnxTemplate:
         self.family.space.check(config)
         if self.reason is None:
             return file_content(self._cut(config))
-        model = exported_model(self.family.extract(config), self.example_inputs, optimize=True)
+        inputs = self.example_inputs.map(partial(self.family.resize, config))
+        model = exported_model(self.family.extract(config), inputs, optimize=True)
         remove_notes(model)
         return file_content(model)
 
@@ -112,12 +123,12 @@ class OnnxTemplate:
 
     def _find_sizes(self) -> dict[Place, Size]:
         """Probe the sizes until each fits one axis only. Raises `SuppleError` where that needs too many exports."""
-        axes = elastic_axes(self.family.structure)
+        axes, shifted = elastic_axes(self.family.structure), shifted_attributes(self.family.structure)
         configs, models = [self.family.space.max()], [self._model]
         for _ in range(MAX_PROBES):
             configs.append(choose_probe(self.family.space, axes, configs[1:]))
             models.append(self._export(configs[-1]))
-            matches = match_sizes(models, configs, axes, self._weights())
+            matches = match_sizes(models, configs, axes, shifted, self._weights())
             if all(len(sizes) == 1 for sizes in matches.values()):
                 return {place: next(iter(sizes)) for place, sizes in matches.items()}
         unclear = next(place for place, sizes in matches.items() if len(sizes) > 1)
@@ -136,6 +147,13 @@ class OnnxTemplate:
                     f"a cut member is no valid ONNX model: {str(error).strip().splitlines()[0]}"
                 ) from error
             check_export(self.family.extract(config), OnnxSession(file_content(model)), self.example_inputs)
+
+
+def _check_can_be_cut(space: Space) -> None:
+    """Raise `SuppleError` where members differ in more than sizes and blocks."""
+    for dimension in space.dimensions:
+        if dimension.kind in (Kind.OPERATOR, Kind.RESOLUTION) and len(dimension.values) > 1:
+            raise SuppleError(f'members differ in "{dimension.name}"')
 
 
 def _fill(empty: onnx.TensorProto, entry: onnx.TensorProto, tensor: torch.Tensor) -> None:

@@ -147,11 +147,12 @@ class Structure:
         return replace(self._without(dimension), frozen=frozen)
 
     def without_value(self, dimension: str, value: int, reason: str) -> "Structure":
-        """Return the structure without one option of a choice; any other dimension is frozen as a whole."""
-        if self.space[dimension].kind is not Kind.OPERATOR:
-            return self.without(dimension, reason)
+        """Return the structure without one option or one resolution; any other dimension is frozen as a whole."""
         values = tuple(other for other in self.space[dimension].values if other != value)
-        frozen = (*self.frozen, Frozen(f"{dimension}, option {value}", reason))
+        kind = self.space[dimension].kind
+        if kind not in (Kind.OPERATOR, Kind.RESOLUTION) or (kind is Kind.RESOLUTION and len(values) == 1):
+            return self.without(dimension, reason)
+        frozen = (*self.frozen, Frozen(f"{dimension} {value}", reason))
         return replace(self.with_values(dimension, values), frozen=frozen)
 
     def with_values(self, dimension: str, values: tuple[int, ...]) -> "Structure":

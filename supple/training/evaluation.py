@@ -48,7 +48,7 @@ def accuracy(
             family.calibrate(config, (batch.to(device) for batch in calibration_inputs))
         with torch.inference_mode(), family.activate(config) as member:
             for inputs, labels in data:
-                logits = check_logits(member(inputs.to(device)), labels)
+                logits = check_logits(member(family.resize(config, inputs.to(device))), labels)
                 right = (logits.argmax(dim=1) == labels.to(device)) & logits.isfinite().all(dim=1)
                 correct += right.sum()
                 count += len(labels)

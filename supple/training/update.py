@@ -77,7 +77,7 @@ class Updater:
         for config in members:
             is_largest = config == largest
             with self._family.activate(config):
-                logits = check_logits(self._module(inputs), labels)
+                logits = check_logits(self._module(self._family.resize(config, inputs)), labels)
                 loss = self._objective.loss(logits, targets, None if is_largest else teacher_logits)
             self._fabric.backward(loss)
             losses.append(loss.detach())

@@ -8,7 +8,7 @@ from onnx import helper, numpy_helper
 from supple.errors import SuppleError
 from supple.runtime.onnx_sizes import Place, Size, choose_probe, elastic_axes, match_sizes, with_sizes
 from supple.space import Dimension, Kind, Space
-from supple.trace import Axis, Factor, Structure
+from supple.trace import Attribute, Axis, Factor, Structure
 
 SPACE = Space(
     [
@@ -40,7 +40,7 @@ def config(one, two):
 
 def test_sizes_are_told_from_other_numbers_and_matched_with_their_axes():
     models = [graph(32, [-1, 128, 7]), graph(16, [-1, 32, 7])]
-    matches = match_sizes(models, [SPACE.max(), config(16, 8)], [ONE, TWO], {"w"})
+    matches = match_sizes(models, [SPACE.max(), config(16, 8)], [ONE, TWO], [], {"w"})
     assert matches == {
         Place("y", "group", 0): frozenset([Size(((1, ("one.width",)),))]),
         Place("shape", "", 1): frozenset([Size(((4, ("two.width",)),))]),
@@ -48,7 +48,7 @@ def test_sizes_are_told_from_other_numbers_and_matched_with_their_axes():
 
 
 def test_a_size_that_fits_two_axes_has_both():
-    matches = match_sizes([graph(32, [1]), graph(16, [1])], [SPACE.max(), config(16, 16)], [ONE, TWO], {"w"})
+    matches = match_sizes([graph(32, [1]), graph(16, [1])], [SPACE.max(), config(16, 16)], [ONE, TWO], [], {"w"})
     assert len(matches[Place("y", "group", 0)]) == 2
 
 
@@ -67,14 +67,14 @@ def test_a_product_of_dimensions_is_one_size():
 )
 def test_what_follows_no_axis_is_refused(narrower, message):
     with pytest.raises(SuppleError, match=message):
-        match_sizes([graph(32, [-1, 128, 7]), narrower], [SPACE.max(), config(16, 8)], [ONE, TWO], {"w"})
+        match_sizes([graph(32, [-1, 128, 7]), narrower], [SPACE.max(), config(16, 8)], [ONE, TWO], [], {"w"})
 
 
 def test_a_graph_of_another_form_is_refused():
     other = graph(16, [-1, 32, 7])
     other.graph.node[2].op_type = "Relu"
     with pytest.raises(SuppleError, match='another form from "out" on'):
-        match_sizes([graph(32, [-1, 128, 7]), other], [SPACE.max(), config(16, 8)], [ONE, TWO], {"w"})
+        match_sizes([graph(32, [-1, 128, 7]), other], [SPACE.max(), config(16, 8)], [ONE, TWO], [], {"w"})
 
 
 def test_a_probe_keeps_all_blocks_and_tells_equal_axes_apart():
@@ -97,3 +97,13 @@ def test_a_node_gets_its_sizes_in_a_copy():
         "num_outputs": 3,
     }
     assert onnx.helper.get_attribute_value(node.attribute[0]) in ([8, 16], 2)
+
+
+def test_a_padding_follows_its_kernel():
+    space = Space([Dimension("kernel", Kind.KERNEL, (3, 5, 7))])
+    padding = Attribute("conv", "padding", Axis(((Factor(7, "kernel", centred=True),),)), 0, scale=2, offset=1)
+    small = space.config({"kernel": 3})
+    models = [graph(32, [3]), graph(32, [1])]
+    (sizes,) = match_sizes(models, [space.max(), small], [padding.axis], [padding], {"w"}).values()
+    (size,) = sizes
+    assert [size(space.config({"kernel": kernel})) for kernel in (3, 5, 7)] == [1, 2, 3]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from supple import Choice
 from supple.errors import SuppleError
 from supple.family import convert
 from supple.progress import Silent
@@ -189,3 +190,28 @@ def test_a_network_that_cannot_be_exported_at_all_is_an_error(family, monkeypatc
     monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: fails())
     with pytest.raises(SuppleError, match=r"ResNet cannot be exported to ONNX .*RuntimeError: no operator for this"):
         OnnxTemplate(family, torch.randn(2, 1, 16, 16))
+
+
+def test_members_with_smaller_kernels_are_cut():
+    model = nn.Sequential(nn.Conv2d(3, 16, 7, 2, 3), nn.ReLU(), nn.Conv2d(16, 16, 5, padding=2), nn.Conv2d(16, 4, 1))
+    family = convert(model.eval(), torch.randn(2, 3, 12, 12))
+    template = OnnxTemplate(family, torch.randn(2, 3, 12, 12))
+    assert template.reason is None
+    for config in family.space:
+        assert compare(family.extract(config), OnnxSession(template.cut(config)), torch.randn(2, 3, 12, 12)).agrees
+
+
+def test_members_of_other_options_and_resolutions_are_exported_one_by_one():
+    model = nn.Sequential(
+        Choice(nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(3, 16, 1)),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, 4),
+    )
+    family = convert(model.eval(), torch.randn(2, 3, 16, 16), resolutions=[8])
+    template = OnnxTemplate(family, torch.randn(2, 3, 16, 16))
+    assert template.reason == 'members differ in "0.operator"'
+    config = family.space.config({"0.operator": 1, "input.resolution": 8})
+    session = OnnxSession(template.cut(config))
+    assert session.inputs[0].shape == (None, 3, 8, 8)
+    assert compare(family.extract(config), session, torch.randn(2, 3, 8, 8)).agrees
