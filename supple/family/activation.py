@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from supple.family.kernel_transform import KernelTransforms
 from supple.family.selection import Cut, gather, prefix_unit
 from supple.space import Config
 from supple.trace import Attribute, Axis, Structure
@@ -70,9 +71,10 @@ Changes = list[Change]
 class Activator:
     """Knows every place of one module tree that a config can change; made once per family."""
 
-    def __init__(self, model: nn.Module, structure: Structure) -> None:
+    def __init__(self, model: nn.Module, structure: Structure, transforms: KernelTransforms | None = None) -> None:
         self._model = model
         self._structure = structure
+        self._transforms = transforms
         self._largest = structure.space.max()
         # Of each choice the largest member has one option only; else it is the whole tree.
         self._changes_of_largest = list(children_changes(model, structure.dropped_blocks(self._largest)))
@@ -124,7 +126,9 @@ class Activator:
         self, config: Mapping[str, int], calibrated: Mapping[str, torch.Tensor], keep_statistics: bool
     ) -> Changes:
         dropped = self._structure.dropped_blocks(config)
-        selections = [None, *(cut.selection(config) for cut in self._cuts)]
+        transforms, space = self._transforms, self._structure.space
+        kept = config if transforms is None else transforms.first_crop(config, space)
+        selections = [None, *(cut.selection(kept) for cut in self._cuts)]
         present = [
             (slot.places, selection)
             for slot in self._parameters
@@ -132,6 +136,11 @@ class Activator:
             if (selection := selections[slot.cut]) is not None and slot.blocks.isdisjoint(dropped)
         ]
         parts = gather([selection for _, selection in present], [places[0].tensor for places, _ in present])
+        if transforms is not None:
+            parts = tuple(
+                transforms.transformed(places[0].key, part, config, space)
+                for (places, _), part in zip(present, parts, strict=True)
+            )
         changes: Changes = [
             (place.holder, place.name, part)
             for (places, _), part in zip(present, parts, strict=True)

@@ -21,6 +21,7 @@ def convert(
     freeze: Iterable[str] = (),
     ties: Mapping[str, str | Sequence[str]] | None = None,
     resolutions: Sequence[int] = (),
+    kernel_transform: bool = False,
 ) -> Family:
     """Turn a PyTorch model into a family.
 
@@ -32,7 +33,9 @@ def convert(
     values, as sizes or as shares of the full size: `{"blocks.*.mlp": [0.5, 0.75, 1.0]}`. `freeze` keeps them as they
     are: `["head*"]`. `ties` makes several of the same full size one, under a new name:
     `{"stage1.hidden": "layer1.*.hidden"}`. `resolutions` are the heights that images may have, up to that of the
-    examples; where they are given, members differ in `input.resolution` too (see `Family.resize`).
+    examples; where they are given, members differ in `input.resolution` too (see `Family.resize`). With
+    `kernel_transform`, a smaller kernel is not just the middle of the larger one, but that times a matrix that is
+    learnt with the weights (Cai et al., Once-for-All, 2020).
 
     Raises `SuppleError` where the model cannot be captured or has nothing elastic, and for a pattern that finds
     nothing.
@@ -50,4 +53,4 @@ def convert(
     if not family.space.dimensions:
         reasons = "; ".join(f"{entry.what}: {entry.reason}" for entry in family.structure.frozen[:3])
         raise SuppleError(f"Nothing in {type(model).__name__} can be elastic ({reasons}).")
-    return family
+    return Family(family.model, family.structure, kernel_transform=True) if kernel_transform else family

@@ -11,6 +11,7 @@ from torch import nn
 
 from supple.family.activation import Activator, buffer_places, parameter_places
 from supple.family.calibration import recomputed_statistics
+from supple.family.kernel_transform import KernelTransforms
 from supple.family.resolution import RESOLUTION, is_images, resized
 from supple.family.summary import summary
 from supple.space import Config, Space
@@ -22,16 +23,17 @@ class Family(nn.Module):
     """One set of shared weights that holds every member of a space.
 
     `model` is the user's own module tree; its parameters are the shared weights. Running a member hangs its part of
-    the weights into that tree, so a member's forward pass *is* the user's forward pass. Make families with
-    `supple.convert` or `supple.load`.
+    the weights into that tree, so a member's forward pass *is* the user's forward pass. `kernel_transforms`, where
+    there are any, are shared weights too. Make families with `supple.convert` or `supple.load`.
     """
 
-    def __init__(self, model: nn.Module, structure: Structure) -> None:
+    def __init__(self, model: nn.Module, structure: Structure, kernel_transform: bool = False) -> None:
         super().__init__()
         self.model = model
+        self.kernel_transforms = KernelTransforms(model, structure) if kernel_transform else None
         self.training = model.training
         self.structure = structure
-        self._activator = Activator(model, structure)
+        self._activator = Activator(model, structure, self.kernel_transforms)
         self._statistics: dict[Config, dict[str, torch.Tensor]] = {}
 
     @property
@@ -133,7 +135,9 @@ class Family(nn.Module):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Family":
         """Return a family of copied weights; it keeps the calibrations and the mode."""
-        family = Family(copy.deepcopy(self.model, memo), self.structure)
+        family = Family(copy.deepcopy(self.model, memo), self.structure, self.kernel_transforms is not None)
+        if family.kernel_transforms is not None and self.kernel_transforms is not None:
+            family.kernel_transforms.load_state_dict(self.kernel_transforms.state_dict())
         family._statistics = copy.deepcopy(self._statistics, memo)
         return family
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from supple.errors import SuppleError, nearest
 from supple.family.family import Family
+from supple.family.kernel_transform import KernelTransforms
 from supple.space import Config
 from supple.storage import Manifest, load_tensors, read_json, save_tensors, seal, verify, write_atomically, write_json
 from supple.trace import Attribute, Structure
@@ -16,6 +17,7 @@ ARTIFACT_KIND = "family"
 STRUCTURE_FILE = "structure.json"
 CALIBRATED_FILE = "calibrated.json"
 STATISTICS_FILE = "statistics.safetensors"
+TRANSFORMS_FILE = "kernel_transforms.safetensors"
 WEIGHTS_FILE = "weights.safetensors"
 MAX_STRUCTURE_BYTES = 64 * 1024 * 1024
 
@@ -33,6 +35,10 @@ def save(family: Family, folder: Path | str) -> None:
     write_atomically(target / STRUCTURE_FILE, family.structure.to_json())
     with family.whole() as model:
         save_tensors(target / WEIGHTS_FILE, {key: tensor.detach() for key, tensor in _distinct(model).items()})
+    # What an earlier family left there would be sealed too.
+    (target / TRANSFORMS_FILE).unlink(missing_ok=True)
+    if family.kernel_transforms is not None:
+        save_tensors(target / TRANSFORMS_FILE, family.kernel_transforms.state_dict())
     # Statistics stand under "<number of the config>.<state-dict key>".
     write_json(target / CALIBRATED_FILE, [config.to_json() for config in family.statistics])
     save_tensors(
@@ -76,9 +82,19 @@ def load(folder: Path | str, model: nn.Module) -> Family:
     with torch.no_grad():
         for key, tensor in tensors.items():
             expected[key].copy_(tensor)
-    family = Family(model, structure)
+    family = Family(model, structure, kernel_transform=TRANSFORMS_FILE in manifest.files)
+    if family.kernel_transforms is not None:
+        _load_transforms(family.kernel_transforms, manifest)
     family.statistics.update(statistics)
     return family
+
+
+def _load_transforms(transforms: KernelTransforms, manifest: Manifest) -> None:
+    tensors = load_tensors(manifest.path(TRANSFORMS_FILE))
+    try:
+        transforms.load_state_dict(tensors)
+    except RuntimeError:  # a missing matrix, one too many, or one of another size
+        raise SuppleError(f'"{manifest.path(TRANSFORMS_FILE)}" holds matrices of other kernels.') from None
 
 
 def _fits(structure: Structure, model: nn.Module) -> bool:

@@ -60,7 +60,7 @@ def train(
         fabric = Fabric(accelerator=_accelerator(config.accelerator), devices=1)
         cuda_devices = [fabric.device] if fabric.device.type == "cuda" else []
         stack.enter_context(torch.random.fork_rng(devices=cuda_devices))
-        stack.enter_context(placed_on(family.model, fabric.device))
+        stack.enter_context(placed_on(family, fabric.device))
         stack.enter_context(in_fast_order(family.model))
         training = _Training(family, train_data, valid_data, config, checkpoint_folder, progress, fabric)
         try:
@@ -91,7 +91,7 @@ class _Training:
         self._folder = folder
         self._progress = progress
         self._device = fabric.device
-        self._optimizer = build_optimizer(family.model, config.learning_rate, config.weight_decay)
+        self._optimizer = build_optimizer(family, config.learning_rate, config.weight_decay)
         module, optimizer = fabric.setup(family.model, self._optimizer)
         objective = InPlaceDistillation(
             config.distillation_weight, config.distillation_temperature, config.label_smoothing
@@ -183,10 +183,10 @@ class _Training:
     def _save(self) -> None:
         if self._folder is None:
             return
-        model = self._family.model
+        family = self._family
         tensors = {
-            **below("weights", tensors_of(model)),
-            **below("optimizer", optimizer_tensors(self._optimizer, model)),
+            **below("weights", tensors_of(family)),
+            **below("optimizer", optimizer_tensors(self._optimizer, family)),
             **below("random", random_states(self._device)),
         }
         state = {
@@ -207,8 +207,8 @@ class _Training:
             self._save()
             return
         self._check_same_run(checkpoint.state)
-        load_tensors_into(self._family.model, checkpoint.part("weights"))
-        load_optimizer_tensors(self._optimizer, self._family.model, checkpoint.part("optimizer"))
+        load_tensors_into(self._family, checkpoint.part("weights"))
+        load_optimizer_tensors(self._optimizer, self._family, checkpoint.part("optimizer"))
         self._random_states = checkpoint.part("random")
         self._position = Position.from_json(checkpoint.state["position"])
         self._rows = History.from_json(checkpoint.state["history"]).rows
