@@ -20,6 +20,22 @@ class ModelConfig(BaseModel):
     arguments: dict[str, JsonValue] = Field(default={}, description="its keyword arguments")
 
 
+class ConvertConfig(BaseModel):
+    """What of the model is elastic, and how: the options of `supple.convert`. Patterns name dimensions or modules."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    choices: dict[str, list[int | float]] = Field(
+        default={}, description='values by pattern, as sizes or shares: {"blocks.*.mlp": [0.5, 0.75, 1.0]}'
+    )
+    freeze: list[str] = Field(default=[], description='patterns of what stays as it is: ["head*"]')
+    ties: dict[str, str | list[str]] = Field(
+        default={}, description='what becomes one, by its new name: {"stage1.hidden": "layer1.*.hidden"}'
+    )
+    resolutions: list[int] = Field(default=[], description="heights that images may have, if not one only")
+    kernel_transform: bool = Field(default=False, description="learn how smaller kernels follow from larger ones")
+
+
 class ExportConfig(BaseModel):
     """How the chosen members are exported and judged."""
 
@@ -41,6 +57,7 @@ class RunConfig(BaseModel):
     threads: int | None = Field(default=None, ge=1, description="CPU threads for training; all usable cores if not set")
     model: ModelConfig
     data: DataConfig
+    convert: ConvertConfig = ConvertConfig()
     train: TrainConfig = TrainConfig()
     search: SearchConfig = SearchConfig()
     export: ExportConfig = ExportConfig()

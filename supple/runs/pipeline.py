@@ -94,7 +94,7 @@ def _trained_family(
     model = build_model(config.model, config.seed)
     if directory.history.exists():  # written after the family, so the family is whole
         return load(directory.family, model), History.from_json(directory.history.read_text(encoding="utf-8"))
-    family = convert(model, splits.example_inputs)
+    family = convert(model, splits.example_inputs, **config.convert.model_dump())
     space = family.space
     progress.say(
         f"{type(model).__name__}: a family of {space.count():,} members, from "

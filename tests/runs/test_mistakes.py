@@ -86,6 +86,8 @@ MISTAKES = {
         ["--set", "model={function: 'supple.models:resnet_small'}"],
         "cannot be captured with inputs of shape [2, 1, 16, 16]",
     ),
+    "a pattern that finds nothing": (_nothing, ["--set", "convert.freeze=[haed*]"], 'by the pattern "haed*"'),
+    "resolutions larger than the images": (_nothing, ["--set", "convert.resolutions=[64]"], "from 1 to 16"),
     "unknown target": (_nothing, ["--set", "search.target=onnxruntme:cpu"], "onnxruntime"),
     "unknown kind of data": (_nothing, ["--set", "data.kind=foldr"], "folder"),
     "a file where the folder should be": (_a_file_in_the_way, [], "out"),

@@ -106,3 +106,18 @@ def test_a_second_process_on_the_same_directory_is_refused(project, start, suppl
     assert status == 1
     assert str(first.pid) in errors
     assert first.poll() is None
+
+
+@pytest.mark.slow
+def test_a_run_over_resolutions_and_wishes_ships_what_it_found(project, supple):
+    wishes = "convert={resolutions: [8, 12], freeze: ['*.depth'], choices: {'*.hidden': [0.5]}}"
+    status, _, errors = supple("run", "config.yaml", "--out", "out", "--set", wishes, "--set", "train.epochs=1")
+    assert status == 0, errors
+    summary = RunSummary.from_json((project / "out" / "summary.json").read_text())
+    names = {name for member in summary.members for name in member.config}
+    assert "input.resolution" in names
+    assert not any(name.endswith("depth") for name in names)
+    for member in summary.members:
+        model = onnx.load(project / "out" / member.file_name)
+        resolution = member.config["input.resolution"]
+        assert [axis.dim_value for axis in model.graph.input[0].type.tensor_type.shape.dim[2:]] == [resolution] * 2
