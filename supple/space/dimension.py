@@ -43,14 +43,14 @@ class Dimension:
     """One elastic choice: its name, its kind and its values in ascending order; the last is the user's own model.
 
     The values of an operator are the numbers of the options, in descending order: option 0 is the user's own model.
-    Where `condition` does not hold, the dimension does not reach the member: every config of a space holds the
-    largest value there, so that one member has one config.
+    Where one of the `conditions` does not hold, the dimension does not reach the member: every config of a space holds
+    the largest value there, so that one member has one config.
     """
 
     name: str
     kind: Kind
     values: tuple[int, ...]
-    condition: Condition | None = None
+    conditions: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
         is_operator = self.kind is Kind.OPERATOR

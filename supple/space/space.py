@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -12,14 +11,14 @@ from typing import Any
 from supple.errors import SuppleError, nearest
 from supple.space.config import Config
 from supple.space.cost_sampling import Cost, sample_over_cost
+from supple.space.counting import MemberCounter
 from supple.space.dimension import Condition, Dimension, Kind
 
 
 class Space:
-    """All dimensions of a family.
+    """All dimensions of a family; some matter only where others have certain values.
 
-    Conditions make a forest: a dimension hangs on at most one other. So members are counted and drawn exactly,
-    however many there are.
+    Members are counted and drawn exactly, however many there are.
     """
 
     def __init__(self, dimensions: Iterable[Dimension]) -> None:
@@ -28,18 +27,23 @@ class Space:
         if len(self._by_name) != len(self.dimensions):
             raise SuppleError("Two dimensions of one space have the same name.")
         self._values = {entry.name: {value: value for value in entry.values} for entry in self.dimensions}
-        self._children: dict[str | None, list[Dimension]] = {None: []}
-        for dimension in self.dimensions:
-            parent = dimension.condition.parent if dimension.condition else None
-            if parent is not None and parent not in self._by_name:
-                raise SuppleError(f'Dimension "{dimension.name}" hangs on "{parent}", which the space does not have.')
-            self._children.setdefault(parent, []).append(dimension)
-        # Every dimension stands after the one that it hangs on.
-        self._ordered = list(self._children[None])
-        for dimension in self._ordered:
-            self._ordered.extend(self._children.get(dimension.name, []))
-        if len(self._ordered) != len(self.dimensions):
-            raise SuppleError("The conditions of the dimensions go round in a circle.")
+        # Every dimension stands after those that it hangs on.
+        self._ordered: list[Dimension] = []
+        placed: set[str] = set()
+        waiting = list(self.dimensions)
+        for dimension in waiting:
+            for condition in dimension.conditions:
+                if condition.parent not in self._by_name:
+                    raise SuppleError(
+                        f'Dimension "{dimension.name}" hangs on "{condition.parent}", which the space does not have.'
+                    )
+        while waiting:
+            ready = [entry for entry in waiting if all(condition.parent in placed for condition in entry.conditions)]
+            if not ready:
+                raise SuppleError("The conditions of the dimensions go round in a circle.")
+            self._ordered.extend(ready)
+            placed.update(entry.name for entry in ready)
+            waiting = [entry for entry in waiting if entry.name not in placed]
 
     def __getitem__(self, name: str) -> Dimension:
         return self._by_name[name]
@@ -78,7 +82,7 @@ class Space:
                 )
         active: dict[str, int] = {}
         for dimension in self._ordered:
-            if _holds(dimension.condition, active):
+            if _hold(dimension.conditions, active):
                 value = values.get(dimension.name, dimension.largest)
                 # The dimension's own integer: what is equal to it (8.0, True) may become other JSON.
                 active[dimension.name] = self._values[dimension.name][value]
@@ -97,11 +101,15 @@ class Space:
 
     def is_active(self, name: str, config: Mapping[str, int]) -> bool:
         """Say whether the dimension reaches the member of this config."""
-        condition = self._by_name[name].condition
-        while condition is not None:
-            if not condition.allows(config[condition.parent]):
-                return False
-            condition = self._by_name[condition.parent].condition
+        waiting = [name]
+        seen = {name}
+        while waiting:
+            for condition in self._by_name[waiting.pop()].conditions:
+                if not condition.allows(config[condition.parent]):
+                    return False
+                if condition.parent not in seen:
+                    seen.add(condition.parent)
+                    waiting.append(condition.parent)
         return True
 
     def max(self) -> Config:
@@ -114,7 +122,7 @@ class Space:
 
     def count(self) -> int:
         """Return the exact number of members."""
-        return math.prod(sum(self._members[root.name]) for root in self._children[None])
+        return self._counter.count
 
     def sample(self, rng: random.Random, over: Cost | None = None) -> Config:
         """Draw one config: uniformly over the members, or over what they cost.
@@ -124,18 +132,7 @@ class Space:
         """
         if over is not None:
             return sample_over_cost(self, rng, over)
-        values: dict[str, int] = {}
-        for dimension in self._ordered:
-            if _holds(dimension.condition, values):
-                members = self._members[dimension.name]
-                # Exact for counts of any size: an integer below their sum, never a floating-point weight.
-                position = rng.randrange(sum(members))
-                index = 0
-                while position >= members[index]:
-                    position -= members[index]
-                    index += 1
-                values[dimension.name] = dimension.values[index]
-        return self.config(values)
+        return self.config(self._counter.sample(rng))
 
     def neighbours(self, config: Config) -> Iterator[Config]:
         """Yield the configs that differ from this one by one step of one dimension that reaches the member.
@@ -183,25 +180,13 @@ class Space:
         return self.config({})
 
     @cached_property
-    def _members(self) -> dict[str, list[int]]:
-        """For each value of each dimension: the number of choices among the dimensions that hang on it."""
-        members: dict[str, list[int]] = {}
-        for dimension in reversed(self._ordered):
-            children = self._children.get(dimension.name, [])
-            members[dimension.name] = [
-                math.prod(
-                    sum(members[child.name])
-                    for child in children
-                    if child.condition is not None and child.condition.allows(value)
-                )
-                for value in dimension.values
-            ]
-        return members
+    def _counter(self) -> MemberCounter:
+        return MemberCounter(self.dimensions)
 
 
-def _holds(condition: Condition | None, active: Mapping[str, int]) -> bool:
+def _hold(conditions: Iterable[Condition], active: Mapping[str, int]) -> bool:
     """Say whether a dimension matters; `active` holds the values of the dimensions before it that do."""
-    return condition is None or (condition.parent in active and condition.allows(active[condition.parent]))
+    return all(condition.parent in active and condition.allows(active[condition.parent]) for condition in conditions)
 
 
 def _listed(values: tuple[int, ...]) -> str:
@@ -209,22 +194,19 @@ def _listed(values: tuple[int, ...]) -> str:
 
 
 def _dimension_to_json(dimension: Dimension) -> dict[str, Any]:
-    condition = dimension.condition
     return {
         "name": dimension.name,
         "kind": dimension.kind.value,
         "values": list(dimension.values),
-        "condition": None if condition is None else asdict(condition),
+        "conditions": [asdict(condition) for condition in dimension.conditions],
     }
 
 
 def _dimension_from_json(entry: dict[str, Any]) -> Dimension:
-    name, values, condition = entry["name"], entry["values"], entry["condition"]
+    name, values, conditions = entry["name"], entry["values"], entry["conditions"]
     if not isinstance(name, str) or not isinstance(values, list) or not all(type(value) is int for value in values):
         raise ValueError("a dimension needs a name and a list of integer values")
-    return Dimension(
-        name, Kind(entry["kind"]), tuple(values), None if condition is None else _condition_from_json(condition)
-    )
+    return Dimension(name, Kind(entry["kind"]), tuple(values), tuple(map(_condition_from_json, conditions)))
 
 
 def _condition_from_json(entry: dict[str, Any]) -> Condition:

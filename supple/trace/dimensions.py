@@ -9,7 +9,7 @@ from supple.space import Dimension, Kind
 from supple.trace.axes import CONSTANT_BY_NATURE, HEAD_SIZE, Atom, Expression, Labels
 from supple.trace.blocks import Run
 from supple.trace.choice import ChoicePlace
-from supple.trace.gates import Gate, condition_of
+from supple.trace.gates import Gate, conditions_of
 from supple.trace.kernels import ElasticKernel
 from supple.trace.structure import Axis, Block, Factor, Frozen
 
@@ -53,10 +53,10 @@ def find_dimensions(
     ]
     gates = (*depths, *operators)
     dimensions = [
-        Dimension(gate.name, gate.kind, gate.values, condition_of([f"{gate.container}."], gates)) for gate in gates
+        Dimension(gate.name, gate.kind, gate.values, conditions_of([f"{gate.container}."], gates)) for gate in gates
     ]
     dimensions += [
-        Dimension(kernel.name, Kind.KERNEL, kernel.values, condition_of([kernel.weight], gates)) for kernel in kernels
+        Dimension(kernel.name, Kind.KERNEL, kernel.values, conditions_of([kernel.weight], gates)) for kernel in kernels
     ]
     taken.update(dimension.name for dimension in dimensions)
     stages = [run.stage for run in runs] + [place.options for place in choices]
@@ -87,7 +87,7 @@ def find_dimensions(
             frozen[Frozen(what, atom.fixed or too_small)] = None
             continue
         names[atom] = _unique(f"{path}.{kind.value}", taken)
-        dimensions.append(Dimension(names[atom], kind, values, condition_of(keys, gates)))
+        dimensions.append(Dimension(names[atom], kind, values, conditions_of(keys, gates)))
     blocks = tuple(block for gate in gates for block in gate.blocks)
     return Dimensions(tuple(dimensions), blocks, tuple(frozen), names)
 

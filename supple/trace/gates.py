@@ -45,8 +45,11 @@ class Gate:
         return None if all(map(condition.allows, self.values)) else condition
 
 
-def condition_of(places: Iterable[str], gates: Iterable[Gate]) -> Condition | None:
-    """Return the condition of the innermost gate that can leave out all of these modules or tensors, or None."""
+def conditions_of(places: Iterable[str], gates: Iterable[Gate]) -> tuple[Condition, ...]:
+    """Return the condition of the innermost gate that can leave out all of these modules or tensors, if there is one.
+
+    That gate's own dimension hangs on the gates around it.
+    """
     places = tuple(places)
     found = [(len(gate.container), condition) for gate in gates if (condition := gate.condition(places)) is not None]
-    return max(found, key=lambda entry: entry[0], default=(0, None))[1]
+    return (max(found, key=lambda entry: entry[0])[1],) if found else ()

@@ -167,24 +167,29 @@ class Structure:
             self, space=Space(changed if entry.name == dimension else entry for entry in self.space.dimensions)
         )
         for entry in self.space.dimensions:
-            if _hangs_on(entry, dimension) and not any(map(entry.condition.allows, values)):  # type: ignore[union-attr]
+            on = [condition for condition in entry.conditions if condition.parent == dimension]
+            if not all(any(map(condition.allows, values)) for condition in on):
                 structure = structure._without(entry.name)
         return structure
 
     def tied(self, dimensions: Sequence[str], name: str) -> "Structure":
         """Return the structure with several dimensions of the same values made one, under a new name.
 
-        It hangs on what they all hang on in the same way, else on nothing.
+        It matters where any of them did: what they do not all hang on, those that hang on them do from now on.
         """
         first, *others = (self.space[entry] for entry in dimensions)
         for other in others:
             if (other.kind, other.values) != (first.kind, first.values):
                 raise ValueError(f'"{first.name}" and "{other.name}" do not have the same values')
-        condition = first.condition if all(other.condition == first.condition for other in others) else None
-        one = Dimension(name, first.kind, first.values, condition)
+        common = tuple(
+            condition for condition in first.conditions if all(condition in other.conditions for other in others)
+        )
+        one = Dimension(name, first.kind, first.values, common)
         new_names = dict.fromkeys(dimensions, name)
         kept = [
-            one if entry.name == first.name else _with_parent_named(entry, new_names)
+            one
+            if entry.name == first.name
+            else replace(entry, conditions=self._conditions_under(entry, one, new_names))
             for entry in self.space.dimensions
             if entry.name == first.name or entry.name not in new_names
         ]
@@ -195,6 +200,18 @@ class Structure:
             tuple(replace(block, dimension=new_names.get(block.dimension, block.dimension)) for block in self.blocks),
             self.frozen,
         )
+
+    def _conditions_under(
+        self, entry: Dimension, one: Dimension, new_names: Mapping[str, str]
+    ) -> tuple[Condition, ...]:
+        """Return what a dimension hangs on where others have been made one."""
+        conditions: list[Condition] = []
+        for condition in entry.conditions:
+            conditions.append(replace(condition, parent=new_names.get(condition.parent, condition.parent)))
+            if condition.parent in new_names:
+                above = self.space[condition.parent].conditions
+                conditions.extend(lost for lost in above if lost not in one.conditions)
+        return tuple(conditions)
 
     def _without(self, dimension: str) -> "Structure":
         whole = {dimension: None}
@@ -238,21 +255,14 @@ class Structure:
             raise SuppleError(f"This is no structure of a family: {error}.") from None
 
 
-def _hangs_on(dimension: Dimension, parent: str) -> bool:
-    return dimension.condition is not None and dimension.condition.parent == parent
-
-
 def _without_parent(dimension: Dimension, parent: Dimension) -> Dimension:
-    """Return the dimension as it hangs in the forest without `parent`."""
-    return replace(dimension, condition=parent.condition) if _hangs_on(dimension, parent.name) else dimension
-
-
-def _with_parent_named(dimension: Dimension, names: Mapping[str, str]) -> Dimension:
-    """Return the dimension as it hangs in the forest where dimensions have new names."""
-    condition = dimension.condition
-    if condition is None or condition.parent not in names:
-        return dimension
-    return replace(dimension, condition=replace(condition, parent=names[condition.parent]))
+    """Return the dimension as it hangs where `parent` is always at its largest: on what that hangs on, if at all."""
+    conditions = [
+        above
+        for condition in dimension.conditions
+        for above in (parent.conditions if condition.parent == parent.name else (condition,))
+    ]
+    return replace(dimension, conditions=tuple(dict.fromkeys(conditions)))
 
 
 def _renamed(axis: Axis, names: Mapping[str, str | None]) -> Axis:

@@ -26,7 +26,7 @@ def with_wishes(
 
     `choices` maps a pattern to values: sizes, or, where one of them is no whole number, shares of the full size,
     rounded to whole numbers; the full size is always among them. A later pattern overrides an earlier one. `freeze` may
-    also find modules without a dimension. `ties` maps the name of a new dimension to the pattern, or the patterns,
+    also find nothing: modules without a dimension, or a kind that is not there (`*.depth`). `ties` maps the name of a new dimension to the pattern, or the patterns,
     whose dimensions it takes the place of; it has the values that they all have. Raises `SuppleError` for a pattern
     that finds nothing, or values that its dimensions cannot have.
     """
@@ -51,11 +51,11 @@ def find(space: Space, pattern: str) -> list[Dimension]:
 
 
 def _found_to_freeze(structure: Structure, pattern: str) -> list[str]:
-    """Return the names of the dimensions that a pattern finds; none for a module that has none anyway."""
-    if not any(_matches(pattern, entry.name) for entry in structure.space.dimensions) and any(
-        _matches(pattern, key) for key in structure.axes
-    ):
-        return []
+    """Return the names of the dimensions that a pattern finds: none for a module or a kind that has none anyway."""
+    found = [entry.name for entry in structure.space.dimensions if _matches(pattern, entry.name)]
+    asks_for_a_kind = pattern.rpartition("*.")[2] in set(Kind)
+    if found or asks_for_a_kind or any(_matches(pattern, key) for key in structure.axes):
+        return found
     return [entry.name for entry in find(structure.space, pattern)]
 
 
@@ -64,9 +64,10 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _names_around(name: str) -> list[str]:
-    """Return the name of a dimension and of every module that it lies in."""
+    """Return the name of a dimension, with and without its number (`width_2`), and of every module around it."""
     parts = name.split(".")
-    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+    around = [".".join(parts[: end + 1]) for end in range(len(parts))]
+    return [*around, re.sub(r"_\d+$", "", name)]
 
 
 def _values(dimension: Dimension, values: Sequence[float], pattern: str) -> tuple[int, ...]:

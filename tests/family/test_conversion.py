@@ -225,7 +225,7 @@ def test_blocks_that_the_code_names_by_number_stay() -> None:
     family = convert(Indexed(), X)
     assert not family.structure.blocks
     assert any(entry.what == "blocks.depth" for entry in family.structure.frozen)
-    assert all(entry.condition is None for entry in family.space.dimensions)
+    assert all(not entry.conditions for entry in family.space.dimensions)
 
 
 def test_the_extracted_network_is_part_of_the_proof() -> None:

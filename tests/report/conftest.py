@@ -30,7 +30,7 @@ def make_space() -> Space:
         depth = f"stages.{stage}.depth"
         dimensions.append(Dimension(depth, Kind.DEPTH, (1, 2, 3)))
         dimensions.append(Dimension(f"stages.{stage}.width", Kind.WIDTH, (16, 24, 32, 48)))
-        dimensions.append(Dimension(f"stages.{stage}.2.hidden", Kind.HIDDEN, (16, 32), Condition(depth, 3)))
+        dimensions.append(Dimension(f"stages.{stage}.2.hidden", Kind.HIDDEN, (16, 32), (Condition(depth, 3),)))
     return Space(dimensions)
 
 

@@ -12,7 +12,7 @@ def space():
     return Space(
         [
             Dimension("depth", Kind.DEPTH, (1, 2, 3)),
-            Dimension("inner", Kind.HIDDEN, (8, 16, 24), Condition("depth", 2)),
+            Dimension("inner", Kind.HIDDEN, (8, 16, 24), (Condition("depth", 2),)),
             *(Dimension(f"width{number}", Kind.WIDTH, tuple(range(8, 72, 8))) for number in range(6)),
         ]
     )

@@ -13,7 +13,7 @@ SPACE = Space(
     [
         Dimension("depth", Kind.DEPTH, (1, 2, 3)),
         Dimension("0.width", Kind.WIDTH, WIDTHS),
-        *(Dimension(f"{block}.width", Kind.WIDTH, WIDTHS, Condition("depth", block)) for block in (1, 2, 3)),
+        *(Dimension(f"{block}.width", Kind.WIDTH, WIDTHS, (Condition("depth", block),)) for block in (1, 2, 3)),
     ]
 )
 CHOICES = Space([*SPACE.dimensions, Dimension("operator", Kind.OPERATOR, (2, 1, 0))])

@@ -18,23 +18,25 @@ from supple.space import Condition, Config, Dimension, Kind, Space
 
 @st.composite
 def spaces(draw: st.DrawFn, max_dimensions: int = 6) -> Space:
-    """Draw a space whose conditions make any forest, in any order, with ranges in and around the parent's values."""
+    """Draw a space whose dimensions hang on up to two others, in any order, at ranges in and around their values."""
     count = draw(st.integers(1, max_dimensions))
     dimensions: list[Dimension] = []
     for number in range(count):
         kind = draw(st.sampled_from(Kind))
         values = sorted(draw(st.sets(st.integers(1, 9), min_size=1, max_size=3)), reverse=kind is Kind.OPERATOR)
-        parent = draw(st.none() | st.sampled_from([entry.name for entry in dimensions])) if dimensions else None
-        ends = draw(st.integers(0, 10)), draw(st.none() | st.integers(0, 10))
-        condition = None if parent is None else Condition(parent, *ends)
-        dimensions.append(Dimension(f"d{number}", kind, tuple(values), condition))
+        names = st.sampled_from([entry.name for entry in dimensions]) if dimensions else st.nothing()
+        conditions = tuple(
+            Condition(parent, draw(st.integers(0, 10)), draw(st.none() | st.integers(0, 10)))
+            for parent in draw(st.sets(names, max_size=2 if dimensions else 0))
+        )
+        dimensions.append(Dimension(f"d{number}", kind, tuple(values), conditions))
     return Space(draw(st.permutations(dimensions)))
 
 
 def chain(length: int) -> Space:
     """Return dimensions that each hang on the one before."""
     return Space(
-        Dimension(f"d{number}", Kind.DEPTH, (1, 2), Condition(f"d{number - 1}", 2) if number else None)
+        Dimension(f"d{number}", Kind.DEPTH, (1, 2), (Condition(f"d{number - 1}", 2),) if number else ())
         for number in range(length)
     )
 
@@ -43,8 +45,8 @@ STAGES = Space(
     [
         Dimension("stage.depth", Kind.DEPTH, (1, 2, 3)),
         Dimension("stage.width", Kind.WIDTH, (8, 16)),
-        Dimension("stage.1.hidden", Kind.HIDDEN, (4, 8), Condition("stage.depth", 2)),
-        Dimension("stage.2.hidden", Kind.HIDDEN, (4, 8, 12), Condition("stage.depth", 3)),
+        Dimension("stage.1.hidden", Kind.HIDDEN, (4, 8), (Condition("stage.depth", 2),)),
+        Dimension("stage.2.hidden", Kind.HIDDEN, (4, 8, 12), (Condition("stage.depth", 3),)),
     ]
 )
 
@@ -117,7 +119,7 @@ class CountingDown(random.Random):
 
 def test_every_member_is_equally_likely() -> None:
     # Each sequence of draws has the probability 1 / (product of its limits): summed exactly, with no statistics.
-    nested = Space([*STAGES.dimensions, Dimension("inner", Kind.WIDTH, (1, 2, 3), Condition("stage.2.hidden", 8))])
+    nested = Space([*STAGES.dimensions, Dimension("inner", Kind.WIDTH, (1, 2, 3), (Condition("stage.2.hidden", 8),))])
     draws = CountingDown()
     probabilities: defaultdict[Config, Fraction] = defaultdict(Fraction)
     while True:
@@ -255,15 +257,15 @@ def test_two_dimensions_of_one_name_are_refused() -> None:
 
 def test_a_condition_on_a_missing_dimension_is_refused() -> None:
     with pytest.raises(SuppleError, match='"hidden" hangs on "depth", which the space does not have'):
-        Space([Dimension("hidden", Kind.HIDDEN, (8,), Condition("depth", 1))])
+        Space([Dimension("hidden", Kind.HIDDEN, (8,), (Condition("depth", 1),))])
 
 
 def test_conditions_that_go_round_are_refused() -> None:
     with pytest.raises(SuppleError, match="round in a circle"):
         Space(
             [
-                Dimension("one", Kind.WIDTH, (8,), Condition("other", 1)),
-                Dimension("other", Kind.WIDTH, (8,), Condition("one", 1)),
+                Dimension("one", Kind.WIDTH, (8,), (Condition("other", 1),)),
+                Dimension("other", Kind.WIDTH, (8,), (Condition("one", 1),)),
             ]
         )
 

@@ -153,8 +153,8 @@ class Group(nn.Module):
 def test_a_depth_within_a_block_hangs_on_that_block() -> None:
     structure = trace(network(Group(), Group()), (IMAGE,))
     assert depths(structure) == {"1.depth": (1, 2), "1.0.inner.depth": (1, 2), "1.1.inner.depth": (1, 2)}
-    assert structure.space["1.0.inner.depth"].condition is None
-    assert structure.space["1.1.inner.depth"].condition == Condition("1.depth", 2)
+    assert structure.space["1.0.inner.depth"].conditions == ()
+    assert structure.space["1.1.inner.depth"].conditions == (Condition("1.depth", 2),)
 
 
 def test_depths_of_nested_containers_have_names_of_their_own() -> None:

@@ -83,8 +83,7 @@ def test_a_choice_is_no_block_of_a_depth_but_may_stand_in_one() -> None:
 
     choices = [Choice(nn.Linear(8, 8), nn.Identity()) for _ in range(2)]
     structure = trace(nn.Sequential(*choices, nn.Sequential(Residual(), Residual())).eval(), torch.randn(2, 8))
-    names = {entry.name: entry.condition for entry in structure.space.dimensions}
+    names = {entry.name: entry.conditions for entry in structure.space.dimensions}
     assert {name for name in names if name.endswith("depth")} == {"2.depth"}
-    condition = names["2.1.body.operator"]
-    assert condition is not None
+    (condition,) = names["2.1.body.operator"]
     assert (condition.parent, condition.at_least) == ("2.depth", 2)

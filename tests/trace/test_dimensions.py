@@ -46,8 +46,8 @@ def test_what_lives_inside_one_block_is_hidden() -> None:
 
 def test_a_dimension_of_a_dropped_block_hangs_on_the_depth() -> None:
     space = space_of(nn.Sequential(nn.Conv2d(3, 16, 1), nn.Sequential(BasicBlock(16, 16, 1), BasicBlock(16, 16, 1))))
-    assert space["1.1.hidden"].condition == Condition("1.depth", 2)
-    assert space["1.0.hidden"].condition is None
+    assert space["1.1.hidden"].conditions == (Condition("1.depth", 2),)
+    assert space["1.0.hidden"].conditions == ()
 
 
 def test_a_range_too_small_to_shrink_is_named_with_the_reason() -> None:

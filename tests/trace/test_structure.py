@@ -19,8 +19,8 @@ from supple.trace import Attribute, Axis, Block, Factor, Frozen, Structure, trac
 SPACE = Space(
     [
         Dimension("outer", Kind.DEPTH, (1, 2)),
-        Dimension("inner", Kind.DEPTH, (1, 2), Condition("outer", 2)),
-        Dimension("width", Kind.WIDTH, (8, 16), Condition("inner", 2)),
+        Dimension("inner", Kind.DEPTH, (1, 2), (Condition("outer", 2),)),
+        Dimension("width", Kind.WIDTH, (8, 16), (Condition("inner", 2),)),
     ]
 )
 WIDTH = Axis(((Factor(16, "width"),),))
@@ -89,9 +89,9 @@ def test_a_frozen_dimension_leaves_axes_attributes_and_space() -> None:
 
 def test_what_hung_on_a_frozen_depth_hangs_on_what_is_above_it() -> None:
     less = STRUCTURE.without("inner", "it fails")
-    assert less.space["width"].condition == Condition("outer", 2)
+    assert less.space["width"].conditions == (Condition("outer", 2),)
     assert less.blocks == (Block("a", "outer", 2),)
-    assert less.without("outer", "it fails too").space["width"].condition is None
+    assert less.without("outer", "it fails too").space["width"].conditions == ()
 
 
 def test_a_structure_comes_back_from_json() -> None:

@@ -66,8 +66,11 @@ def test_what_is_frozen_by_pattern_is_listed(structure: Structure) -> None:
     assert wished.dropped_blocks(wished.space.max()) == ("1.2.options.1", "1.2.options.2")
 
 
-def test_a_module_without_a_dimension_may_be_frozen(structure: Structure) -> None:
-    assert with_wishes(structure, {}, ["3*"], {}) == structure
+@pytest.mark.parametrize("pattern", ["3*", "*.heads"])
+def test_a_module_without_a_dimension_and_a_kind_that_is_not_there_may_be_frozen(
+    structure: Structure, pattern: str
+) -> None:
+    assert with_wishes(structure, {}, [pattern], {}) == structure
 
 
 def test_tied_dimensions_are_one_with_the_values_that_all_have(structure: Structure) -> None:
@@ -82,8 +85,7 @@ def test_tied_choices_tie_their_options(structure: Structure) -> None:
     two = nn.Sequential(*(Choice(Block(), nn.Conv2d(16, 16, 1)) for _ in range(2)))
     wished = with_wishes(trace(two.eval(), torch.randn(2, 16, 4, 4)), {}, (), {"operator": "*.operator"})
     assert wished.dropped_blocks(wished.space.config({"operator": 1})) == ("0.options.0", "1.options.0")
-    condition = wished.space["1.options.0.hidden"].condition
-    assert condition is not None
+    (condition,) = wished.space["1.options.0.hidden"].conditions
     assert (condition.parent, condition.allows(1)) == ("operator", False)
 
 

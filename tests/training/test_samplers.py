@@ -13,7 +13,7 @@ SPACE = Space(
     [
         Dimension("depth", Kind.DEPTH, (1, 2)),
         Dimension("width", Kind.WIDTH, (8, 16, 24)),
-        Dimension("hidden", Kind.HIDDEN, (8, 16), Condition("depth", 2)),
+        Dimension("hidden", Kind.HIDDEN, (8, 16), (Condition("depth", 2),)),
     ]
 )
 
