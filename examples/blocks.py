@@ -14,7 +14,8 @@ def mbconv(
 ) -> nn.Module:
     """Return an inverted residual: expand, convolve each channel by itself, project.
 
-    Source: Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018. `groups` are those of the two 1 x 1 convolutions. There is a shortcut where the shapes allow it.
+    `groups` are those of the two 1 x 1 convolutions. There is a shortcut where the shapes allow it.
+    Source: Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018.
     """
     hidden = in_channels * expansion
     body = nn.Sequential(

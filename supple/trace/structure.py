@@ -187,9 +187,7 @@ class Structure:
         one = Dimension(name, first.kind, first.values, common)
         new_names = dict.fromkeys(dimensions, name)
         kept = [
-            one
-            if entry.name == first.name
-            else replace(entry, conditions=self._conditions_under(entry, one, new_names))
+            one if entry.name == first.name else self._under(entry, one, new_names)
             for entry in self.space.dimensions
             if entry.name == first.name or entry.name not in new_names
         ]
@@ -201,17 +199,15 @@ class Structure:
             self.frozen,
         )
 
-    def _conditions_under(
-        self, entry: Dimension, one: Dimension, new_names: Mapping[str, str]
-    ) -> tuple[Condition, ...]:
-        """Return what a dimension hangs on where others have been made one."""
+    def _under(self, entry: Dimension, one: Dimension, new_names: Mapping[str, str]) -> Dimension:
+        """Return a dimension as it hangs where others have been made one."""
         conditions: list[Condition] = []
         for condition in entry.conditions:
             conditions.append(replace(condition, parent=new_names.get(condition.parent, condition.parent)))
             if condition.parent in new_names:
                 above = self.space[condition.parent].conditions
                 conditions.extend(lost for lost in above if lost not in one.conditions)
-        return tuple(conditions)
+        return replace(entry, conditions=tuple(conditions))
 
     def _without(self, dimension: str) -> "Structure":
         whole = {dimension: None}

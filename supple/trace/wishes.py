@@ -26,9 +26,9 @@ def with_wishes(
 
     `choices` maps a pattern to values: sizes, or, where one of them is no whole number, shares of the full size,
     rounded to whole numbers; the full size is always among them. A later pattern overrides an earlier one. `freeze` may
-    also find nothing: modules without a dimension, or a kind that is not there (`*.depth`). `ties` maps the name of a new dimension to the pattern, or the patterns,
-    whose dimensions it takes the place of; it has the values that they all have. Raises `SuppleError` for a pattern
-    that finds nothing, or values that its dimensions cannot have.
+    also find nothing: a module without a dimension, or a kind that is not there (`*.depth`). `ties` maps the name of a
+    new dimension to the pattern, or the patterns, whose dimensions it takes the place of; it has the values that they
+    all have. Raises `SuppleError` for a pattern that finds nothing, or values that its dimensions cannot have.
     """
     for pattern, values in choices.items():
         for dimension in find(structure.space, pattern):

@@ -24,8 +24,8 @@ def families() -> dict[str, tuple[Family, int]]:
         "NAS-Bench-201": (nas_bench_201.family(cells=1), 5**6),
         "FBNet": (fbnet.family(STAGES, SIZE), 9 * 8 * 9),
         "ProxylessNAS": (proxyless_nas.family_of_choices(STAGES, SIZE), 7 * 6 * 7),
-        # A block that is left out has no kernel and no expansion of its own; the second cannot be left out.
-        "ProxylessNAS, shared": (proxyless_nas.family_of_sizes(STAGES, SIZE), 7 * 6 * 7),
+        # Of each layer that is there, the kernel and the expansion; the second is always there, and always expanded.
+        "ProxylessNAS, shared": (proxyless_nas.family_of_sizes(STAGES, SIZE), (1 + 3 * 2) * 3 * (1 + 3 * 2)),
         # Of each stage kind and kernel; of each layer that is there, the expansion.
         "EfficientNetV2": (efficientnet_v2.family(((24, 2, 1), (48, 2, 2)), SIZE), (2 * 2 * (3 + 9)) ** 2),
     }

@@ -21,7 +21,7 @@ def test_the_json_is_plain(summary):
         "name": "stem.width",
         "kind": "width",
         "values": [8, 12, 16],
-        "condition": None,
+        "conditions": [],
     }
 
 
