@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from supple.cost import measure
     from supple.errors import SuppleError
-    from supple.family import Family, convert, load
+    from supple.family import Family, ImportanceMethod, OrderConfig, convert, load, order
     from supple.report import write_report
     from supple.runtime import export
     from supple.searching import SearchConfig, search
@@ -24,7 +24,9 @@ __all__ = [
     "Config",
     "Dimension",
     "Family",
+    "ImportanceMethod",
     "Kind",
+    "OrderConfig",
     "SearchConfig",
     "Space",
     "SuppleError",
@@ -33,6 +35,7 @@ __all__ = [
     "export",
     "load",
     "measure",
+    "order",
     "search",
     "train",
     "write_report",
@@ -43,7 +46,9 @@ _HOMES = {
     "Config": "supple.space",
     "Dimension": "supple.space",
     "Family": "supple.family",
+    "ImportanceMethod": "supple.family",
     "Kind": "supple.space",
+    "OrderConfig": "supple.family",
     "SearchConfig": "supple.searching",
     "Space": "supple.space",
     "SuppleError": "supple.errors",
@@ -52,6 +57,7 @@ _HOMES = {
     "export": "supple.runtime",
     "load": "supple.family",
     "measure": "supple.cost",
+    "order": "supple.family",
     "search": "supple.searching",
     "train": "supple.training",
     "write_report": "supple.report",
