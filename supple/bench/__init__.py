@@ -22,6 +22,7 @@ CATALOGUE = {
     "overhead": Entry(
         "supple.bench.overhead", "what a member costs inside its family, against the same member taken out"
     ),
+    "order": Entry("supple.bench.order", "members of trained networks with and without an order of importance"),
 }
 
 

@@ -6,7 +6,6 @@ The targets are what the same measurement of once-for-all's hand-written elastic
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -14,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
-from supple.bench.timing import Spread, Timings, time_interleaved
+from supple.bench.timing import Spread, Timings, one_thread, time_interleaved
 from supple.family import Family, convert
 from supple.models import mobilenet_small, resnet_demo
 from supple.progress import Progress
@@ -31,7 +30,7 @@ RANDOM_MEMBERS = 5
 def run(options: Options, progress: Progress) -> Outcome:
     """Compare the largest, the smallest and random members of two networks with the same members taken out."""
     rows: list[dict[str, Cell]] = []
-    with _one_thread():
+    with one_thread():
         for name, (build, image_shape) in NETWORKS.items():
             torch.manual_seed(options.seed)
             images = torch.randn(4 if options.quick else 64, *image_shape)
@@ -113,13 +112,3 @@ def _time_steps(family: Family, config: Config, images: torch.Tensor, rounds: in
 def _medians(rows: list[dict[str, Cell]], network: str, column: str) -> list[float]:
     cells = [row[column] for row in rows if row["network"] == network]
     return [cell.median for cell in cells if isinstance(cell, Spread)]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

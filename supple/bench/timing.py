@@ -3,10 +3,12 @@
 import gc
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy
+import torch
 
 
 @dataclass(frozen=True)
@@ -65,3 +67,14 @@ def time_interleaved(
         if was_collecting:
             gc.enable()
     return Timings({task: tuple(samples) for task, samples in rounds_ms.items()})
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch compute on one thread for a while: several would wait for each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
