@@ -22,6 +22,9 @@ CATALOGUE = {
     "overhead": Entry(
         "supple.bench.overhead", "what a member costs inside its family, against the same member taken out"
     ),
+    "calibration": Entry(
+        "supple.bench.calibration", "what calibrating a member costs, next to one pass over the images"
+    ),
     "order": Entry("supple.bench.order", "members of trained networks with and without an order of importance"),
 }
 

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy
 import torch
@@ -72,34 +72,51 @@ def read_pickled_file(path: Path, like: Iterable[torch.Tensor]) -> list[torch.Te
     like = list(like)
     with path.open("rb") as file:
         for _ in ("magic number", "protocol", "machine"):
-            _texts_and_storages(file)
+            _scan(file)
         # Each tensor names its storage; the storages themselves follow in another order.
-        _, wanted = _texts_and_storages(file)
-        stored, _ = _texts_and_storages(file)
-        if len(wanted) != len(like) or sorted(set(wanted)) != sorted(stored):
-            raise SuppleError(f'"{path}" holds {len(wanted)} tensors, not the {len(like)} that were expected.')
-        shapes = dict(zip(wanted, like, strict=True))
-        found: dict[str, torch.Tensor] = {}
+        _, parts = _scan(file)
+        stored, _ = _scan(file)
+        if len(parts) != len(like) or sorted(part.storage for part in parts) != sorted(stored):
+            raise SuppleError(f'"{path}" holds {len(parts)} tensors, not the {len(like)} that were expected.')
+        types = {part.storage: tensor.dtype for part, tensor in zip(parts, like, strict=True)}
+        numbers: dict[str, torch.Tensor] = {}
         for name in stored:
-            tensor = shapes[name]
             (count,) = struct.unpack("<q", file.read(8))
-            if count != tensor.numel():
-                raise SuppleError(f'"{path}" has {count} numbers where {list(tensor.shape)} were expected.')
-            numbers = torch.frombuffer(bytearray(file.read(count * tensor.itemsize)), dtype=tensor.dtype)
-            found[name] = numbers.reshape(tensor.shape)
-    return [found[name] for name in wanted]
+            numbers[name] = torch.frombuffer(bytearray(file.read(count * types[name].itemsize)), dtype=types[name])
+    for part, tensor in zip(parts, like, strict=True):
+        # Offset, sizes, strides.
+        if part.integers[1 : 1 + tensor.dim()] != list(tensor.shape) or len(part.integers) != 1 + 2 * tensor.dim():
+            raise SuppleError(f'"{path}" has a tensor of {part.integers} where {list(tensor.shape)} was expected.')
+    return [
+        numbers[part.storage].as_strided(tensor.shape, part.integers[1 + tensor.dim() :], part.integers[0])
+        for part, tensor in zip(parts, like, strict=True)
+    ]
 
 
-def _texts_and_storages(file: BinaryIO) -> tuple[list[str], list[str]]:
-    """Scan one pickle, without running it: all its texts, and for each storage it refers to, the text that names it."""
+class _Part(NamedTuple):
+    """What a pickle says of one tensor: the name of its storage, and the integers that say which part of it."""
+
+    storage: str
+    integers: list[int]
+
+
+def _scan(file: BinaryIO) -> tuple[list[str], list[_Part]]:
+    """Scan one pickle, without running it: return all its texts, and the tensors that it describes."""
     texts: list[str] = []
-    storages: list[str] = []
+    parts: list[_Part] = []
+    is_open = False
     for operation, argument, _ in pickletools.genops(file):
         if operation.name == "BINUNICODE":
             texts.append(str(argument))
         elif operation.name == "BINPERSID":
-            storages.append(next(text for text in reversed(texts) if text.isdecimal()))
-    return texts, storages
+            parts.append(_Part(next(text for text in reversed(texts) if text.isdecimal()), []))
+            is_open = True
+        elif operation.name in ("NEWTRUE", "NEWFALSE"):
+            # Whether the tensor requires gradients ends its description.
+            is_open = False
+        elif is_open and operation.name in ("BININT", "BININT1", "BININT2"):
+            parts[-1].integers.append(int(str(argument)))
+    return texts, parts
 
 
 def _folder(package: str) -> Path:

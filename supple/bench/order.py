@@ -86,7 +86,7 @@ def _wanted(rows: Sequence[Mapping[str, Cell]]) -> Iterator[Wanted]:
         if (cell := row.get("divergence_from_full")) is not None
     }
     for (network, width, name), unordered in distances.items():
-        if name == UNORDERED:
+        if name == UNORDERED and unordered > 0:
             ratio = distances[network, width, str(method)] / unordered
             yield Wanted(f"{network} at {width}: divergence, {method} order to none", ratio, Bound.AT_MOST, 1.0)
 
@@ -97,6 +97,8 @@ def _measured(
     """Yield the measures of the members of one network, by order and width."""
     expected = _logits(subject.family, subject.family.space.max(), subject.testing)
     labels = torch.cat([labels for _, labels in subject.testing])
+    full = {"parameters_share": 1.0, **_compared(expected, expected, labels)}
+    yield (UNORDERED, 1.0), full
     methods: list[ImportanceMethod | None] = [None, *ImportanceMethod]
     progress.start(f"Members of {network}", len(methods) * len(WIDTHS), "members")
     for method in methods:

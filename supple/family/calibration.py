@@ -5,16 +5,24 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from supple.errors import SuppleError
 from supple.trace import ModelInputs
+
+# Up to so many positions, sums over all of them at once are faster than sums within each image.
+_FEW_POSITIONS = 32
+# Below this share of the mean square, the variance has lost three of a float's seven digits.
+_SMALLEST_SHARE = 1e-3
 
 
 def recomputed_statistics(member: nn.Module, inputs: Iterable[ModelInputs]) -> dict[str, torch.Tensor]:
     """Run the member, in eval mode, over `inputs` and return its normalisation buffers by state-dict key.
 
-    Each statistic is the mean over batches of the batch statistics (momentum None in PyTorch's terms). The member's
-    mode, momenta and buffers are as before when this returns. Raises `SuppleError` where `inputs` is empty.
+    Each statistic is the mean over batches of the batch statistics (momentum None in PyTorch's terms), and each batch
+    is normalised with its own. The norms stay in eval mode for that: a hook writes the batch's statistics into their
+    buffers, because PyTorch's kernel for training takes several times as long on a CPU as both together. The member's
+    buffers are as before when this returns. Raises `SuppleError` where `inputs` is empty.
     """
     norms = {
         path: module
@@ -23,28 +31,78 @@ def recomputed_statistics(member: nn.Module, inputs: Iterable[ModelInputs]) -> d
     }
     if not norms:
         return {}
-    momenta = {norm: norm.momentum for norm in norms.values()}
-    buffers = {norm: dict(norm._buffers) for norm in norms.values()}
+    found = {norm: _Statistics(norm) for norm in norms.values()}
+    handles = [norm.register_forward_pre_hook(statistics.take) for norm, statistics in found.items()]
     try:
-        for norm in momenta:
-            for name, buffer in norm._buffers.items():
-                norm._buffers[name] = None if buffer is None else torch.zeros_like(buffer)
-            norm.momentum = None
-            norm.training = True
         batches = 0
         for batch in inputs:
             batch.run(member)
             batches += 1
-        if batches == 0:
-            raise SuppleError("Calibration got no data: give at least one batch of inputs.")
-        return {
-            f"{path}.{name}": buffer
-            for path, norm in norms.items()
-            for name, buffer in norm._buffers.items()
-            if buffer is not None
-        }
     finally:
-        for norm, momentum in momenta.items():
-            norm.momentum = momentum
-            norm.training = False
-            norm._buffers.update(buffers[norm])
+        for handle in handles:
+            handle.remove()
+        for norm, statistics in found.items():
+            norm._buffers.update(statistics.before)
+    if batches == 0:
+        raise SuppleError("Calibration got no data: give at least one batch of inputs.")
+    means = {norm: statistics.mean() for norm, statistics in found.items()}
+    return {f"{path}.{name}": buffer for path, norm in norms.items() for name, buffer in means[norm].items()}
+
+
+class _Statistics:
+    """The statistics of one norm, batch after batch; `before` holds the buffers that it had."""
+
+    def __init__(self, norm: _NormBase) -> None:
+        self.before = dict(norm._buffers)
+        self._of_instances = isinstance(norm, _InstanceNorm)
+        self._means: list[torch.Tensor] = []
+        self._variances: list[torch.Tensor] = []
+
+    def take(self, norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        """Take the statistics of what the norm is about to normalise, and let it do so with them."""
+        x = inputs[0].detach()
+        mean, variance = _instance_moments(x) if self._of_instances else _moments(x)
+        count = x[0, :1].numel() if self._of_instances else x[:, :1].numel()
+        norm._buffers["running_mean"] = mean
+        norm._buffers["running_var"] = variance
+        self._means.append(mean)
+        # PyTorch normalises by the variance within the batch, but keeps the estimate of that of all data.
+        self._variances.append(variance * (count / max(1, count - 1)))
+
+    def mean(self) -> dict[str, torch.Tensor]:
+        """Return the mean over all batches, under the names of the norm's buffers; those it had where it never ran."""
+        found = {name: buffer.clone() for name, buffer in self.before.items() if buffer is not None}
+        if self._means:
+            found["running_mean"] = torch.stack(self._means).mean(0).to(found["running_mean"].dtype)
+            found["running_var"] = torch.stack(self._variances).mean(0).to(found["running_var"].dtype)
+        if "num_batches_tracked" in found:
+            found["num_batches_tracked"].fill_(len(self._means))
+        return found
+
+
+def _moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and variance of each channel over samples and positions; x: (samples, channels, ...)."""
+    if not x.is_contiguous() or x.dtype not in (torch.float32, torch.float64):
+        # PyTorch's kernel, in one go: fast where channels lie last, slow where they do not.
+        mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
+        return mean, variance
+    samples, channels = x.shape[:2]
+    rows = x.view(samples, channels, -1)
+    mean = rows.mean((0, 2))
+    if rows.shape[2] <= _FEW_POSITIONS:
+        squares = (rows * rows).mean((0, 2))
+    else:
+        squares = torch.linalg.vector_norm(torch.linalg.vector_norm(rows, dim=2), dim=0).square_()
+        squares /= samples * rows.shape[2]
+    # var(x) = mean(x^2) - mean(x)^2 is exact enough unless the mean is far larger than the deviation.
+    variance = squares - mean * mean
+    (inexact,) = torch.nonzero(variance < _SMALLEST_SHARE * squares, as_tuple=True)
+    if len(inexact):
+        variance[inexact] = rows[:, inexact].var((0, 2), correction=0)
+    return mean, variance
+
+
+def _instance_moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the mean over samples of each channel's mean and variance over positions."""
+    variances, means = torch.var_mean(x.flatten(2), 2, correction=0)
+    return means.mean(0), variances.mean(0)

@@ -10,7 +10,7 @@ from supple.bench import imagenet
 from supple.errors import SuppleError
 
 STATE = {
-    "first": torch.randn(3, 4),
+    "first": torch.randn(4, 3).t(),
     "second": torch.randn(5),
     "steps": torch.tensor(7),
     "third": torch.randn(2, 2, 2),
@@ -34,7 +34,7 @@ def test_a_file_of_other_shapes_is_refused(file: Path) -> None:
         imagenet.read_pickled_file(file, [torch.zeros(3, 4)])
     others = [torch.empty_like(tensor) for tensor in STATE.values()]
     others[1] = torch.zeros(6)
-    with pytest.raises(SuppleError, match=r'weights\.pth" has 5 numbers where \[6\] were expected\.'):
+    with pytest.raises(SuppleError, match=r'weights\.pth" has a tensor of \[0, 5, 1\] where \[6\] was expected\.'):
         imagenet.read_pickled_file(file, others)
 
 
