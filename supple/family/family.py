@@ -133,6 +133,13 @@ class Family(nn.Module):
         """Forget all recomputed statistics: after the shared weights have changed they are wrong."""
         self._statistics.clear()
 
+    def with_structure(self, structure: Structure) -> "Family":
+        """Return a family of another structure on the same model, without calibrations."""
+        family = Family(self.model, structure, self.kernel_transforms is not None)
+        if family.kernel_transforms is not None and self.kernel_transforms is not None:
+            family.kernel_transforms.load_state_dict(self.kernel_transforms.state_dict())
+        return family
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "Family":
         """Return a family of copied weights; it keeps the calibrations and the mode."""
         family = Family(copy.deepcopy(self.model, memo), self.structure, self.kernel_transforms is not None)

@@ -9,8 +9,7 @@ import torch
 
 from supple.family.permutation import sums_by_index
 from supple.space import Kind
-from supple.trace import Axis, Structure
-from supple.trace.inputs import ModelInputs
+from supple.trace import Axis, ModelInputs, Structure
 
 PERMUTABLE = frozenset({Kind.WIDTH, Kind.HIDDEN, Kind.HEADS, Kind.EMBED})
 """Kinds of dimension whose indices may stand in any order."""

@@ -20,9 +20,8 @@ from supple.family.magnitude import by_all_weights, by_magnitude
 from supple.family.permutation import inverse, reorder
 from supple.family.taylor import by_taylor
 from supple.space import Kind
-from supple.trace import Structure
+from supple.trace import ModelInputs, Structure
 from supple.trace.block_order import with_block_order
-from supple.trace.inputs import ModelInputs
 from supple.trace.modes import in_mode
 
 METHODS: Mapping[ImportanceMethod, Callable[[nn.Module, Structure, Sequence[Batch], Loss], Importance]] = {
@@ -88,7 +87,7 @@ def order(
         if config.by_depth:
             structure = _with_important_blocks_first(structure, importance.blocks, config.blocks)
     family.forget_calibrations()
-    return family if structure == family.structure else Family(family.model, structure)
+    return family if structure == family.structure else family.with_structure(structure)
 
 
 def measure_importance(
@@ -135,11 +134,11 @@ def _read(data: Iterable[tuple[Any, Any]] | None, config: OrderConfig, model: nn
 def _reorder_what_allows_it(family: Family, orders: Mapping[str, list[int]], inputs: ModelInputs) -> None:
     """Reorder the dimensions, but for those whose order the network depends on."""
     orders = {name: new for name, new in orders.items() if new != sorted(new)}
-    expected = _outputs(family.model, inputs)
+    expected = _outputs(family, inputs)
 
     def stands(tried: Mapping[str, list[int]]) -> bool:
         reorder(family.model, family.structure, tried)
-        if _close(_outputs(family.model, inputs), expected):
+        if _close(_outputs(family, inputs), expected):
             return True
         reorder(family.model, family.structure, {name: inverse(new) for name, new in tried.items()})
         return False
@@ -150,15 +149,22 @@ def _reorder_what_allows_it(family: Family, orders: Mapping[str, list[int]], inp
     refused = [name for name, new in orders.items() if not stands({name: new})]
     names = ", ".join(f'"{name}"' for name in refused)
     warnings.warn(
-        f"supple.order leaves {names} as found: the outputs of the full network depend on the order of those indices. "
-        "Members keep the first ones, however important. Name them in OrderConfig.keep to silence this.",
+        f"supple.order leaves {names} as found: the outputs of the full network, or with another option of a choice, "
+        "depend on the order of those indices. Members keep the first ones, however important. Name them in "
+        "OrderConfig.keep to silence this.",
         stacklevel=3,
     )
 
 
-def _outputs(model: nn.Module, inputs: ModelInputs) -> list[torch.Tensor]:
-    with torch.no_grad():
-        return [leaf for leaf in tree_leaves(inputs.run(model)) if isinstance(leaf, torch.Tensor)]
+def _outputs(family: Family, inputs: ModelInputs) -> list[torch.Tensor]:
+    """Run the full network, and with each other option of its choices: what does not run cannot show a mistake."""
+    found: list[torch.Tensor] = []
+    choices = [entry for entry in family.space.dimensions if entry.kind is Kind.OPERATOR]
+    others = [{entry.name: value} for entry in choices for value in entry.values[:-1]]
+    for values in ({}, *others):
+        with torch.no_grad(), family.activate(family.space.config(values)) as member:
+            found.extend(leaf for leaf in tree_leaves(inputs.run(member)) if isinstance(leaf, torch.Tensor))
+    return found
 
 
 def _close(outputs: list[torch.Tensor], expected: list[torch.Tensor]) -> bool:

@@ -15,6 +15,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
+from supple.space import Kind
 from supple.trace import Axis, Structure
 
 
@@ -98,7 +99,10 @@ def watched_blocks(
         )
         yield module.register_forward_hook(lambda module, args, output: leave(path, output))
 
-    handles = [handle for block in structure.blocks for handle in hooks(block.path)]
+    # Options of a choice are blocks too, but none of them is left out for another in the full network.
+    depths = {entry.name for entry in structure.space.dimensions if entry.kind is Kind.DEPTH}
+    paths = [block.path for block in structure.blocks if block.dimension in depths]
+    handles = [handle for path in paths for handle in hooks(path)]
     with _removed(handles):
         yield
 

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from supple import Config, Family, convert
 from supple.errors import SuppleError
 from supple.family.calibration import recomputed_statistics
+from supple.trace import ModelInputs
 
 BATCHES = [REFERENCE["mobilenet_small"].inputs(8) for _ in range(3)]
 
@@ -51,7 +52,7 @@ def test_moments_are_those_of_the_batch(layout: torch.memory_format, mean: float
     x = torch.randn(16, 5, size, size, generator=torch.Generator().manual_seed(0)) * torch.arange(5.0).view(5, 1, 1)
     x = (x + mean).contiguous(memory_format=layout)
     norm = nn.BatchNorm2d(5)
-    found = recomputed_statistics(nn.Sequential(norm).eval(), [x])
+    found = recomputed_statistics(nn.Sequential(norm).eval(), [ModelInputs.of(x)])
     exact = x.double()
     assert torch.allclose(found["0.running_mean"].double(), exact.mean((0, 2, 3)), rtol=1e-5, atol=1e-5)
     assert torch.allclose(found["0.running_var"].double(), exact.var((0, 2, 3)), rtol=1e-3, atol=1e-3)
@@ -62,7 +63,7 @@ def test_moments_are_those_of_the_batch(layout: torch.memory_format, mean: float
 @pytest.mark.parametrize("norm", [nn.BatchNorm1d(6), nn.InstanceNorm2d(6, track_running_stats=True)])
 def test_other_norms_have_the_statistics_that_pytorch_keeps(norm: nn.Module) -> None:
     x = torch.randn(8, 6) if isinstance(norm, nn.BatchNorm1d) else torch.randn(8, 6, 5, 5)
-    found = recomputed_statistics(nn.Sequential(norm).eval(), [x])
+    found = recomputed_statistics(nn.Sequential(norm).eval(), [ModelInputs.of(x)])
     norm.momentum = 1.0
     norm.train()(x)
     assert torch.allclose(found["0.running_mean"], norm.running_mean, atol=1e-5)
@@ -78,7 +79,7 @@ def test_a_norm_that_never_runs_keeps_its_statistics() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.norm(x)  # type: ignore[no-any-return]
 
-    found = recomputed_statistics(Unused().eval(), [torch.randn(8, 4)])
+    found = recomputed_statistics(Unused().eval(), [ModelInputs.of(torch.randn(8, 4))])
     assert torch.equal(found["unused.running_var"], torch.ones(4))
 
 

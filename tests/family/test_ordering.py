@@ -12,12 +12,12 @@ from architecture_cases import Dense, Gated, LanguageModel, Shuffled, UNet, Visi
 from family_cases import CASES
 from torch import nn
 
-from supple import Family, OrderConfig, convert, load, order
+from supple import Choice, Family, OrderConfig, convert, load, order
 from supple.errors import SuppleError
 from supple.family import ImportanceMethod, save
 from supple.family.importance import PERMUTABLE, Batch
 from supple.family.ordering import TIE, measure_importance
-from supple.trace.inputs import ModelInputs
+from supple.trace import ModelInputs
 
 IMAGES = torch.randn(4, 3, 8, 8)
 MODELS: dict[str, tuple[Any, torch.Tensor]] = {
@@ -187,6 +187,60 @@ class FirstChannel(nn.Module):
         """Map x: (batch, 4) to (batch, 3)."""
         x = self.first(x)
         return self.last(self.second(x).relu()) * (1 + 0.01 * x.select(1, 0)[:, None])  # type: ignore[no-any-return]
+
+
+class GateByFirst(nn.Module):
+    """Scales all channels by the first one."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map x: (batch, 16) to the same shape."""
+        return x * (1 + x.select(1, 0)[:, None])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("option", [nn.Linear(16, 16), GateByFirst()], ids=["linear", "by the first"])
+def test_options_that_the_full_network_leaves_out_are_right_too(method: ImportanceMethod, option: nn.Module) -> None:
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Linear(4, 16), Choice(nn.Linear(16, 16), option), nn.Tanh(), nn.Linear(16, 3))
+    family, x = convert(model, torch.randn(2, 4)).eval(), torch.randn(8, 4)
+    configs = [family.space.config({"1.operator": value}) for value in family.space["1.operator"].values]
+    assert len(configs) == 2
+    expected = [run(family, x, config=config) for config in configs]
+    before = family.model[3].weight.clone()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        order(family, OrderConfig(method), [(x, torch.arange(8) % 3)])
+    for config, outputs in zip(configs, expected, strict=True):
+        assert torch.allclose(run(family, x, config=config), outputs, atol=1e-5)
+    assert len(caught) == isinstance(option, GateByFirst)
+    assert torch.equal(before, family.model[3].weight) == isinstance(option, GateByFirst)
+
+
+def test_learnt_kernel_transforms_stay() -> None:
+    torch.manual_seed(3)
+    blocks = nn.Sequential(*(Convolved() for _ in range(3)))
+    family = convert(nn.Sequential(nn.Conv2d(3, 8, 1), blocks), IMAGES, kernel_transform=True).eval()
+    with torch.no_grad():
+        for matrix in family.kernel_transforms.parameters():
+            matrix.add_(torch.randn_like(matrix))
+    after = order(family, OrderConfig(blocks={"1.depth": ("1.2", "1.1", "1.0")}), [(IMAGES, None)])
+    assert after is not family
+    member = {"1.0.conv.kernel": 3}
+    assert torch.equal(
+        run(after, IMAGES, config=after.space.config(member)), run(family, IMAGES, config=family.space.config(member))
+    )
+
+
+class Convolved(nn.Module):
+    """A residual block with an elastic kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 5, padding=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map x: (batch, 8, height, width) to the same shape."""
+        return x + self.conv(x)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("method", METHODS)
