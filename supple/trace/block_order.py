@@ -27,22 +27,26 @@ def with_block_order(structure: Structure, dimension: str, paths: Sequence[str])
     at_least = {path: block.at_least for path, block in zip(paths, own, strict=True)}
     blocks = tuple(replace(block, at_least=at_least.get(block.path, block.at_least)) for block in structure.blocks)
     moved = (
-        replace(entry, condition=_condition(structure, entry, dimension, at_least))
+        replace(entry, conditions=_conditions(structure, entry, dimension, at_least))
         for entry in structure.space.dimensions
     )
     return replace(structure, space=Space(moved), blocks=blocks)
 
 
-def _condition(structure: Structure, entry: Dimension, depth: str, at_least: Mapping[str, int]) -> Condition | None:
-    """Return the condition of a dimension where the blocks of `depth` are there from these values on."""
+def _conditions(
+    structure: Structure, entry: Dimension, depth: str, at_least: Mapping[str, int]
+) -> tuple[Condition, ...]:
+    """Return what a dimension hangs on where the blocks of `depth` are there from these values on."""
     places = [key for key, axes in structure.axes.items() if any(entry.name in axis.dimensions for axis in axes)]
     places += [block.path for block in structure.blocks if block.dimension == entry.name]
     needed = [
         next((value for path, value in at_least.items() if place.startswith(f"{path}.")), None) for place in places
     ]
-    above = structure.space[depth].condition
-    # Where it hangs on a depth further inside, or reaches beyond these blocks, nothing changes.
-    if (entry.condition not in (None, above) and entry.condition.parent != depth) or None in needed or not needed:
-        return entry.condition
+    above = structure.space[depth].conditions
+    on_depth = any(condition.parent == depth for condition in entry.conditions)
+    others = tuple(condition for condition in entry.conditions if condition.parent != depth and condition not in above)
+    # Where it hangs on a gate further inside, or reaches beyond these blocks, nothing changes.
+    if (others and not on_depth) or None in needed or not needed:
+        return entry.conditions
     smallest = min(value for value in needed if value is not None)
-    return Condition(depth, smallest) if smallest > structure.space[depth].smallest else above
+    return (*others, *((Condition(depth, smallest),) if smallest > structure.space[depth].smallest else above))

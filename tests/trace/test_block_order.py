@@ -11,7 +11,7 @@ from supple.trace.block_order import with_block_order
 
 
 def width(name: str, condition: Condition | None) -> Dimension:
-    return Dimension(name, Kind.WIDTH, (8, 16), condition)
+    return Dimension(name, Kind.WIDTH, (8, 16), () if condition is None else (condition,))
 
 
 def axis(name: str) -> tuple[Axis, ...]:
@@ -23,7 +23,7 @@ STRUCTURE = Structure(
     Space(
         [
             Dimension("depth", Kind.DEPTH, (1, 2, 3)),
-            Dimension("inner", Kind.DEPTH, (1, 2), Condition("depth", 3)),
+            Dimension("inner", Kind.DEPTH, (1, 2), (Condition("depth", 3),)),
             width("a", None),
             width("b", Condition("depth", 2)),
             width("both", None),
@@ -55,7 +55,7 @@ STRUCTURE = Structure(
 
 
 def conditions(structure: Structure) -> dict[str, Condition | None]:
-    return {entry.name: entry.condition for entry in structure.space.dimensions}
+    return {entry.name: next(iter(entry.conditions), None) for entry in structure.space.dimensions}
 
 
 def test_blocks_and_what_hangs_on_them_take_their_new_places() -> None:
