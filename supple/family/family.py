@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from supple.errors import SuppleError
 from supple.family.activation import Activator, buffer_places, parameter_places
 from supple.family.calibration import recomputed_statistics
+from supple.family.counting import count_macs
 from supple.family.kernel_transform import KernelTransforms
 from supple.family.resolution import RESOLUTION, is_images, resized
-from supple.family.summary import summary
+from supple.family.summary import Summary, summarise
 from supple.space import Config, Space
 from supple.trace import Inputs, ModelInputs, Structure
 from supple.trace.modes import in_mode
@@ -154,9 +156,12 @@ class Family(nn.Module):
             self.forget_calibrations()
         return super().train(mode)
 
-    def summary(self) -> str:
-        """Return a table of the dimensions, the number of members, the range of sizes, and what is frozen and why."""
-        return summary(self)
+    def summary(self) -> Summary:
+        """Return the dimensions, the number of members, the range of sizes, and what is frozen and why.
+
+        Printed, it is a table; `to_json` gives all of it to a program.
+        """
+        return summarise(self)
 
     def count_parameters(self, config: Config) -> int:
         """Return the number of parameters of a member; a tensor that modules share counts once."""
@@ -166,3 +171,17 @@ class Family(nn.Module):
             if self.structure.keeps(place.key, config)
         }
         return sum(sizes.values())
+
+    def count_macs(self, config: Config) -> int:
+        """Return the multiply-accumulates of a member for one sample, as PyTorch's own counter counts them.
+
+        The member runs once, on zeros in the shapes of the example inputs. Raises `SuppleError` where it does not run.
+        """
+        shapes = self.structure.inputs
+        if shapes is None:
+            raise SuppleError(
+                "The shapes of the example inputs cannot be written down, so nothing can be counted on them."
+            )
+        device = next(self.model.parameters()).device
+        with self.activate(config) as member:
+            return count_macs(member, shapes.zeros(device))

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from supple.cost import LATENCY_SPREAD, count_macs
+from supple.cost import LATENCY_SPREAD
 from supple.data import Batches, ImageBatches, Splits
 from supple.family import Family
 from supple.report import (
@@ -52,7 +52,7 @@ def summarise(
             validation_images=count_images(splits.valid),
             test_images=count_images(splits.test),
         ),
-        space=_space_summary(family, splits),
+        space=_space_summary(family),
         history=tuple(HistoryRow(**asdict(row)) for row in history.rows),
         search=searched,
         baseline=baseline,
@@ -99,17 +99,14 @@ def _evaluated(entry: Evaluation, origin: Origin) -> Evaluated:
     )
 
 
-def _space_summary(family: Family, splits: Splits) -> SpaceSummary:
+def _space_summary(family: Family) -> SpaceSummary:
     space = family.space
-    smallest, largest = (
-        count_macs(family.extract(config), splits.example_inputs) for config in (space.min(), space.max())
-    )
     return SpaceSummary(
         dimensions=space.dimensions,
         members_count=space.count(),
         smallest_parameters=family.count_parameters(space.min()),
         largest_parameters=family.count_parameters(space.max()),
-        smallest_macs=smallest,
-        largest_macs=largest,
+        smallest_macs=family.count_macs(space.min()),
+        largest_macs=family.count_macs(space.max()),
         frozen=tuple(Frozen(entry.what, entry.reason) for entry in family.structure.frozen),
     )

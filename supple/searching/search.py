@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from supple.cost import LatencyMeter, count_macs
+from supple.cost import LatencyMeter
 from supple.data import Batches
 from supple.family import Family
 from supple.progress import Progress, Silent
@@ -66,7 +66,7 @@ def search(
                 accuracy(family, candidate, valid_data, inputs),
                 meter.measure(candidate),
                 family.count_parameters(candidate),
-                count_macs(family.extract(candidate), template.example_inputs),
+                family.count_macs(candidate),
             )
 
         return run_search(family.space, evaluate, studies, config, progress)

@@ -9,6 +9,7 @@ from supple.trace.blocks import find_runs, streams_of
 from supple.trace.capture import Captured, capture, first_keys
 from supple.trace.choice import Choice, all_options, find_choices
 from supple.trace.dimensions import find_dimensions
+from supple.trace.input_shapes import InputShapes
 from supple.trace.inputs import Inputs, ModelInputs
 from supple.trace.kernels import find_kernels, with_kernels
 from supple.trace.propagation import Propagation
@@ -53,6 +54,7 @@ def trace(model: nn.Module, example_inputs: Inputs) -> Structure:
         (*module_attributes(model, axes, noted), *(entry for kernel in kernels for entry in kernel.attributes())),
         found.blocks,
         (*propagation.frozen.values(), *unseen, *found.frozen),
+        InputShapes.of(inputs),
     )
     return without_fractions(structure)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from supple.errors import SuppleError
 from supple.space import Condition, Dimension, Kind, Space
+from supple.trace.input_shapes import InputShapes
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,17 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Structure:
-    """All that tracing found: `axes` holds one entry per axis of every parameter and buffer, by state-dict key."""
+    """All that tracing found: `axes` holds one entry per axis of every parameter and buffer, by state-dict key.
+
+    `inputs` are the shapes of the inputs that it was found with, None where those cannot be written down.
+    """
 
     space: Space
     axes: Mapping[str, tuple[Axis, ...]]
     attributes: tuple[Attribute, ...]
     blocks: tuple[Block, ...]
     frozen: tuple[Frozen, ...]
+    inputs: InputShapes | None = None
 
     def shape(self, tensor: str, config: Mapping[str, int]) -> tuple[int, ...]:
         """Return the shape of a parameter or buffer in a member."""
@@ -197,6 +202,7 @@ class Structure:
             tuple(replace(entry, axis=_renamed(entry.axis, new_names)) for entry in self.attributes),
             tuple(replace(block, dimension=new_names.get(block.dimension, block.dimension)) for block in self.blocks),
             self.frozen,
+            self.inputs,
         )
 
     def _under(self, entry: Dimension, one: Dimension, new_names: Mapping[str, str]) -> Dimension:
@@ -220,6 +226,7 @@ class Structure:
             tuple(replace(entry, axis=_renamed(entry.axis, whole)) for entry in self.attributes),
             tuple(block for block in self.blocks if block.dimension != dimension),
             self.frozen,
+            self.inputs,
         )
 
     def to_json(self) -> str:
@@ -231,6 +238,7 @@ class Structure:
                 "attributes": [{**asdict(entry), "axis": _axis_to_json(entry.axis)} for entry in self.attributes],
                 "blocks": [asdict(block) for block in self.blocks],
                 "frozen": [asdict(entry) for entry in self.frozen],
+                "inputs": None if self.inputs is None else self.inputs.to_json(),
             }
         )
 
@@ -246,6 +254,7 @@ class Structure:
                 tuple(_attribute_from_json(entry, space) for entry in content["attributes"]),
                 tuple(_block_from_json(entry, space) for entry in content["blocks"]),
                 tuple(Frozen(_text(entry["what"]), _text(entry["reason"])) for entry in content["frozen"]),
+                None if content["inputs"] is None else InputShapes.from_json(content["inputs"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise SuppleError(f"This is no structure of a family: {error}.") from None

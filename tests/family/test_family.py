@@ -2,12 +2,15 @@
 
 import copy
 import random
+from dataclasses import replace
 
+import pytest
 import torch
 from family_cases import HARD, REFERENCE, snapshot
 from torch import nn
 
-from supple import Config, Family, convert
+from supple import Config, Family, SuppleError, convert
+from supple.family.counting import count_macs
 
 X = REFERENCE["mobilenet_small"].inputs()
 
@@ -118,6 +121,18 @@ def test_parameters_are_counted_as_in_the_extracted_network(mobilenet: Family) -
         for config in (family.space.min(), family.space.max(), family.space.sample(rng)):
             counted = sum(parameter.numel() for parameter in family.extract(config).parameters())
             assert family.count_parameters(config) == counted
+
+
+def test_macs_are_counted_as_in_the_extracted_network(mobilenet: Family) -> None:
+    for config in (mobilenet.space.min(), mobilenet.space.max(), member_of(mobilenet)):
+        assert mobilenet.count_macs(config) == count_macs(mobilenet.extract(config), X)
+
+
+def test_without_the_shapes_of_its_inputs_a_family_counts_nothing(mobilenet: Family) -> None:
+    family = Family(mobilenet.model, replace(mobilenet.structure, inputs=None))
+    with pytest.raises(SuppleError, match="shapes of the example inputs cannot be written down"):
+        family.count_macs(family.space.max())
+    assert family.summary().smallest.macs is None
 
 
 def test_a_copied_family_is_a_family_of_its_own(mobilenet: Family) -> None:

@@ -15,6 +15,7 @@ from supple.models import mobilenet_small
 from supple.models.resnet import BasicBlock
 from supple.space import Condition, Dimension, Kind, Space
 from supple.trace import Attribute, Axis, Block, Factor, Frozen, Structure, trace
+from supple.trace.input_shapes import InputShapes, TensorShape
 
 SPACE = Space(
     [
@@ -30,6 +31,7 @@ STRUCTURE = Structure(
     (Attribute("a", "out_channels", WIDTH), Attribute("a", "normalized_shape", WIDTH, 1)),
     (Block("a", "outer", 2), Block("a.b", "inner", 2)),
     (Frozen("head.width", "it is too small"),),
+    InputShapes((TensorShape((2, 3), "float32"),), {"mask": None}),
 )
 
 FACTORS = st.builds(Factor, st.integers(1, 4), st.sampled_from([None, "x", "y"]))
@@ -85,6 +87,7 @@ def test_a_frozen_dimension_leaves_axes_attributes_and_space() -> None:
     assert all(not entry.axis.dimensions for entry in less.attributes)
     assert less.frozen[-1] == Frozen("width", "it fails")
     assert less.blocks == STRUCTURE.blocks
+    assert less.inputs == STRUCTURE.inputs
 
 
 def test_what_hung_on_a_frozen_depth_hangs_on_what_is_above_it() -> None:
@@ -157,6 +160,8 @@ def changed(path: list[str | int], value: object) -> str:
         changed(["blocks", 0, "path"], 7),
         changed(["frozen", 0, "reason"], None),
         changed(["frozen"], {"what": "a", "reason": "b"}),
+        changed(["inputs"], 7),
+        changed(["inputs", "args", 0, "dtype"], "load"),
     ],
 )
 def test_hostile_json_is_refused(text: str) -> None:

@@ -1,11 +1,12 @@
 """Costs that follow from a network's shapes: parameters and multiply-accumulates."""
 
+import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from supple.errors import SuppleError
-from supple.runtime.evaluating import evaluating
 from supple.trace import Inputs, ModelInputs
+from supple.trace.modes import in_mode
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -16,19 +17,24 @@ def count_parameters(module: nn.Module) -> int:
 def count_macs(module: nn.Module, example_inputs: Inputs) -> int:
     """Return the multiply-accumulates of one sample, half the operations that PyTorch's own counter counts.
 
-    Convolutions, matrix products and attention count; sums, norms and activations do not. `example_inputs` are inputs
-    as the module takes them; the module runs once, in eval mode, on the first sample. Raises `SuppleError` where it
-    does not run.
+    Convolutions, matrix products and attention count; sums, norms and activations do not. `example_inputs`: one batch
+    as the module takes it, which runs once, in eval mode. The first axis that all its tensors share counts its samples;
+    where they share none, the batch is one sample. Raises `SuppleError` where the module does not run on it.
     """
     inputs = ModelInputs.of(example_inputs)
     counter = FlopCounterMode(display=False)
     try:
         # On fake or meta tensors the counter takes three to six times as long as one small image takes to run.
-        with evaluating(module), counter:
-            inputs.map(lambda tensor: tensor[:1]).run(module)
+        with torch.no_grad(), in_mode(module, training=False), counter:
+            inputs.run(module)
     except Exception as error:  # whatever the user's forward raises
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SuppleError(
             f"{type(module).__name__} does not run on inputs of shape {inputs.shapes}: {reason}"
         ) from error
-    return int(counter.get_total_flops()) // 2
+    return int(counter.get_total_flops()) // 2 // _samples(inputs)
+
+
+def _samples(inputs: ModelInputs) -> int:
+    lengths = {len(tensor) if tensor.ndim else 1 for tensor in inputs.tensors}
+    return lengths.pop() or 1 if len(lengths) == 1 else 1

@@ -5,9 +5,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from supple.cost import count_macs, count_parameters
 from supple.errors import SuppleError
+from supple.family.counting import count_macs, count_parameters
 from supple.models import mobilenet_small, resnet_demo
+
+
+class Product(nn.Module):
+    def forward(self, one, other):
+        return one @ other
 
 
 def test_parameters_of_a_layer():
@@ -27,6 +32,10 @@ def test_macs_of_known_layers():
 
 def test_macs_are_those_of_one_sample():
     assert count_macs(nn.Linear(3, 4), torch.zeros(7, 3)) == 12
+
+
+def test_inputs_that_share_no_first_axis_are_one_sample():
+    assert count_macs(Product(), (torch.zeros(2, 3), torch.zeros(3, 4))) == 2 * 3 * 4
 
 
 @pytest.mark.parametrize(("model", "channels"), [(resnet_demo(), 1), (mobilenet_small(), 3)])
