@@ -1,5 +1,6 @@
 """The command line: each command is a thin call into the API. Nothing heavy is imported before a command runs."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -77,6 +78,49 @@ def run(
     `supple demo --print-config` prints such a file.
     """
     _execute(config, config.stem, overrides or [], out, resume, print_config, debug)
+
+
+@app.command("convert")
+def convert_command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="package.module:name, timm:NAME, transformers:NAME, or a transformers folder."
+        ),
+    ],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="[NAME=]SHAPE[:TYPE]",
+            help="Shape of an input without the batch, as 3,224,224 or input_ids=16:int64; once per input.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="Take the weights from a safetensors file.")
+    ] = None,
+    pretrained: Annotated[
+        bool | None,
+        typer.Option(
+            "--pretrained/--no-pretrained",
+            help="Take the weights that timm or transformers has. Default: transformers yes, timm no.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "--out", metavar="FOLDER", help="Save the family in this folder.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one object of JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Turn a model into a family, and print what in it is elastic, how many members it has, and what is frozen."""
+    try:
+        from supple.runs import ConvertRequest, convert_named
+
+        summary = convert_named(ConvertRequest(model, inputs or (), weights, pretrained, output)).summary()
+        typer.echo(json.dumps(summary.to_json()) if as_json else str(summary))
+    except (SuppleError, OSError) as error:
+        _fail(error, debug)
 
 
 def _execute(

@@ -27,7 +27,7 @@ LAYERS = (
     {"data", "models"},
     {"space"},
     {"trace"},
-    {"family"},
+    {"family", "sources"},
     {"training", "runtime", "origin"},
     {"precision", "cost"},
     {"searching"},

@@ -1,15 +1,18 @@
 """Runs: the whole job from one config file, in one directory that survives a crash."""
 
 from supple.runs.config import ExportConfig, ModelConfig, RunConfig
+from supple.runs.converting import ConvertRequest, convert_named
 from supple.runs.directory import RunDirectory
 from supple.runs.pipeline import DEMO_CONFIG, execute, load_config, new_directory, newest_directory
 
 __all__ = [
     "DEMO_CONFIG",
+    "ConvertRequest",
     "ExportConfig",
     "ModelConfig",
     "RunConfig",
     "RunDirectory",
+    "convert_named",
     "execute",
     "load_config",
     "new_directory",

@@ -1,0 +1,43 @@
+"""From the name of a model to a family: what `supple convert` does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from supple.errors import SuppleError
+from supple.family import Family, convert, save
+from supple.sources import load_model, parse_input, random_inputs
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """What is to be converted, and how.
+
+    `inputs` are texts such as "3,224,224" or "input_ids=16:int64"; without any, those that the model's source knows.
+    `weights` is a safetensors file; `pretrained` asks the source for its own weights (None: as the source usually
+    does). The family is saved in `output`.
+    """
+
+    model: str
+    inputs: Sequence[str] = ()
+    weights: Path | None = None
+    pretrained: bool | None = None
+    output: Path | None = None
+
+
+def convert_named(request: ConvertRequest) -> Family:
+    """Return the family of a named model. Raises `SuppleError` for every mistake that a user can make."""
+    if request.output is not None and request.output.exists() and not request.output.is_dir():
+        raise SuppleError(f'"{request.output}" is a file: --output takes a folder.')
+    given = [parse_input(text) for text in request.inputs]
+    named = load_model(request.model, request.pretrained, request.weights)
+    specs = given or named.inputs
+    if not specs:
+        raise SuppleError(
+            f'Nobody knows what inputs "{request.model}" takes: give the shape of each without the batch, as '
+            "--input 3,224,224 or --input input_ids=16:int64."
+        )
+    family = convert(named.model, random_inputs(named.model, specs, named.constants))
+    if request.output is not None:
+        save(family, request.output)
+    return family
