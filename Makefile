@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell grep '^torch==' constraints.txt)
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
-# "timm" is left out: it needs a build of torchvision that constraints.txt tells about.
 TEST_EXTRAS := dev,openvino,executorch,transformers,ray,postgres
+# The extra "timm" goes in without what it depends on: its torchvision would bring the CUDA build of torch. The rest of it
+# comes with the other extras, and tests/without_torchvision.py lets timm load beside any build of torch.
+WITHOUT_DEPENDENCIES := timm torchvision
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all lint format docs clean
@@ -57,6 +59,7 @@ $(VENV)/installed: constraints.txt pyproject.toml
 $(VENV)/installed-dev: $(VENV)/installed
 	@echo "Installing what the tests and the checks need"
 	@$(INSTALL) -qq --editable ".[$(TEST_EXTRAS)]"
+	@$(INSTALL) -qq --no-deps $(WITHOUT_DEPENDENCIES)
 	@touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
