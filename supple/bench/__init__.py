@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a benchmark is (a module with a function `run`), and what it shows, in one line."""
+    """Where a benchmark is (a module with `run`), what it shows in one line, and whether models are chosen."""
 
     module: str
     shows: str
+    takes_models: bool = False
 
 
 CATALOGUE = {
+    "convert": Entry(
+        "supple.bench.convert", "which models become families, how small their members get, in what time", True
+    ),
     "overhead": Entry(
         "supple.bench.overhead", "what a member costs inside its family, against the same member taken out"
     ),

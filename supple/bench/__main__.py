@@ -22,14 +22,21 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print one object of JSON.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Run a small version; its numbers mean nothing.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Draw members and orders from this seed.")] = 0,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--models", metavar="NAME", help="Take this model, or these with commas between; once or more."),
+    ] = None,
 ) -> None:
     """Run a reproducible comparison, and print it with its spread, the machine and the versions."""
     if name is None:
         for known, entry in CATALOGUE.items():
             typer.echo(f"{known}  {entry.shows}")
         return
+    chosen = tuple(model for text in models or () for model in text.split(",") if model)
     try:
         run = find(name)
+        if chosen and not CATALOGUE[name].takes_models:
+            raise SuppleError(f'The benchmark "{name}" has models of its own: it takes no --models.')
     except SuppleError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -38,7 +45,7 @@ def bench(
     from supple.machine import describe_machine, package_versions
     from supple.runs.console import console_progress
 
-    options = Options(quick, seed)
+    options = Options(quick, seed, chosen)
     with console_progress() as progress:
         outcome = run(options, progress)
     result = Result(name, options, describe_machine(), package_versions(), outcome)

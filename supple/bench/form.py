@@ -41,10 +41,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Options:
-    """What a benchmark is asked: `quick` wants its form only, in seconds, whatever the numbers."""
+    """What a benchmark is asked: `quick` wants its form only, in seconds, whatever the numbers.
+
+    `models` are those to measure where a benchmark lets one choose; without any it takes its own.
+    """
 
     quick: bool
     seed: int
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,12 @@ def test_an_unknown_option_is_refused():
     assert "--quik" in result.stderr
 
 
+def test_models_are_chosen_only_where_that_means_something():
+    result = CliRunner().invoke(app, ["overhead", "--models", "resnet18"])
+    assert result.exit_code == 2
+    assert result.stderr == 'Error: The benchmark "overhead" has models of its own: it takes no --models.\n'
+
+
 def test_a_name_that_is_like_no_other_is_refused_too():
     with pytest.raises(SuppleError, match=r'^There is no benchmark "zzz"\. `python -m supple\.bench` lists them\.$'):
         find("zzz")
@@ -44,7 +50,7 @@ def test_every_benchmark_has_the_form(name):
     result = CliRunner().invoke(app, [name, "--quick", "--json", "--seed", "3"], catch_exceptions=False)
     assert result.exit_code == 0
     content = json.loads(result.stdout)
-    assert content.keys() == {"name", "quick", "seed", "machine", "versions", "rows", "wanted"}
+    assert content.keys() == {"name", "quick", "seed", "models", "machine", "versions", "rows", "wanted"}
     assert (content["name"], content["quick"], content["seed"]) == (name, True, 3)
     assert content["versions"]["torch"]
     assert content["machine"]["cpu"]
