@@ -27,16 +27,20 @@ def run(options: Options, progress: Progress) -> Outcome:
     """Convert `options.models`, or all that the benchmark knows, and compare members with their extracted networks."""
     names = options.models or (QUICK if options.quick else NAMES)
     progress.start("Conversions", len(names), "models")
-    rows: list[dict[str, Cell]] = []
-    cases: dict[str, ConversionCase] = {}
+    cases: dict[str, ConversionCase | str] = {}
     for name in names:
-        case = convert_in_process([sys.executable, "-m", "supple.bench.conversion_case", name, str(options.seed)])
-        if isinstance(case, ConversionCase):
-            cases[name] = case
-        rows.append(_row(name, case))
+        command = [sys.executable, "-m", "supple.bench.conversion_case", name, str(options.seed)]
+        cases[name] = convert_in_process(command)
         progress.advance(1, model=name)
     progress.finish()
-    return Outcome(tuple(rows), tuple(_wanted(names, cases)))
+    return Outcome(*rows_and_targets(cases))
+
+
+def rows_and_targets(
+    cases: Mapping[str, ConversionCase | str],
+) -> tuple[tuple[Mapping[str, Cell], ...], tuple[Wanted, ...]]:
+    """Return a row for each model, a `ConversionCase` or the reason why there is none, and what was wanted of all."""
+    return tuple(_row(name, case) for name, case in cases.items()), tuple(_wanted(cases))
 
 
 def convert_in_process(command: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> ConversionCase | str:
@@ -88,16 +92,16 @@ def _has_heads(case: ConversionCase) -> bool:
     return Kind.HEADS in case.kinds
 
 
-def _wanted(names: Sequence[str], cases: Mapping[str, ConversionCase]) -> Iterator[Wanted]:
-    found = list(cases.values())
-    with_heads = [name for name in names if name in WITH_HEADS]
-    yield _all_of("models that convert", len(found), len(names))
-    yield _all_of("models whose members are equal", sum(case.equal for case in found), len(names))
-    if with_heads:
-        have_heads = sum(name in cases and _has_heads(cases[name]) for name in with_heads)
+def _wanted(cases: Mapping[str, ConversionCase | str]) -> Iterator[Wanted]:
+    converted = {name: case for name, case in cases.items() if isinstance(case, ConversionCase)}
+    found = converted.values()
+    yield _all_of("models that convert", len(found), len(cases))
+    yield _all_of("models whose members are equal", sum(case.equal for case in found), len(cases))
+    if with_heads := WITH_HEADS & cases.keys():
+        have_heads = sum(_has_heads(case) for name, case in converted.items() if name in with_heads)
         yield _all_of("models with attention that have heads", have_heads, len(with_heads))
     small = sum(_smallest_percent(case) <= LARGEST_SMALLEST_PERCENT for case in found)
-    yield _all_of(f"smallest members of at most {LARGEST_SMALLEST_PERCENT} %", small, len(names))
+    yield _all_of(f"smallest members of at most {LARGEST_SMALLEST_PERCENT} %", small, len(cases))
     # Below, the fixed costs of any conversion tell more than the model does.
     usual = [case for case in found if case.parameters in USUAL_PARAMETERS]
     if usual:
