@@ -107,6 +107,18 @@ def convert_command(
             show_default=False,
         ),
     ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option("--freeze", metavar="PATTERN", help="Keep what it finds as it is, as 'head*'; once per pattern."),
+    ] = None,
+    choices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--choices",
+            metavar="PATTERN=VALUES",
+            help="Sizes, or shares of the full size, as 'blocks.*.mlp=0.5,0.75,1.0'; once per pattern.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "--out", metavar="FOLDER", help="Save the family in this folder.")
     ] = None,
@@ -117,7 +129,10 @@ def convert_command(
     try:
         from supple.runs import ConvertRequest, convert_named
 
-        summary = convert_named(ConvertRequest(model, inputs or (), weights, pretrained, output)).summary()
+        request = ConvertRequest(
+            model, inputs or (), weights, pretrained, freeze=freeze or (), choices=choices or (), output=output
+        )
+        summary = convert_named(request).summary()
         typer.echo(json.dumps(summary.to_json()) if as_json else str(summary))
     except (SuppleError, OSError) as error:
         _fail(error, debug)

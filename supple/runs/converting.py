@@ -15,13 +15,15 @@ class ConvertRequest:
 
     `inputs` are texts such as "3,224,224" or "input_ids=16:int64"; without any, those that the model's source knows.
     `weights` is a safetensors file; `pretrained` asks the source for its own weights (None: as the source usually
-    does). The family is saved in `output`.
+    does). `freeze` and `choices` ("blocks.*.mlp=0.5,0.75,1.0") go to `supple.convert`. The family is saved in `output`.
     """
 
     model: str
     inputs: Sequence[str] = ()
     weights: Path | None = None
     pretrained: bool | None = None
+    freeze: Sequence[str] = ()
+    choices: Sequence[str] = ()
     output: Path | None = None
 
 
@@ -30,6 +32,7 @@ def convert_named(request: ConvertRequest) -> Family:
     if request.output is not None and request.output.exists() and not request.output.is_dir():
         raise SuppleError(f'"{request.output}" is a file: --output takes a folder.')
     given = [parse_input(text) for text in request.inputs]
+    choices = dict(parse_choice(text) for text in request.choices)
     named = load_model(request.model, request.pretrained, request.weights)
     specs = given or named.inputs
     if not specs:
@@ -37,7 +40,20 @@ def convert_named(request: ConvertRequest) -> Family:
             f'Nobody knows what inputs "{request.model}" takes: give the shape of each without the batch, as '
             "--input 3,224,224 or --input input_ids=16:int64."
         )
-    family = convert(named.model, random_inputs(named.model, specs, named.constants))
+    inputs = random_inputs(named.model, specs, named.constants)
+    family = convert(named.model, inputs, choices=choices, freeze=request.freeze)
     if request.output is not None:
         save(family, request.output)
     return family
+
+
+def parse_choice(text: str) -> tuple[str, list[float]]:
+    """Read "PATTERN=VALUE,VALUE,...", values as sizes or as shares. Raises `SuppleError` for any other text."""
+    pattern, _, values = text.rpartition("=")
+    try:
+        found = [float(value) if "." in value else int(value) for value in values.split(",")]
+    except ValueError:
+        found = []
+    if not pattern or not found:
+        raise SuppleError(f'"{text}" is no choice: expected PATTERN=VALUES, as "blocks.*.mlp=0.5,0.75,1.0"')
+    return pattern, found

@@ -73,6 +73,17 @@ def test_inputs_may_be_given_by_name(bert: Path) -> None:
     assert status == 0, errors
 
 
+def test_values_are_chosen_and_dimensions_frozen_by_pattern() -> None:
+    status, output, errors = run(
+        MODEL, *INPUT, "--json", "--choices", "*.hidden=0.5,1.0", "--choices", "stem=12,16", "--freeze", "*.depth"
+    )
+    assert status == 0, errors
+    rows = json.loads(output)["dimensions"]
+    assert {row["kind"] for row in rows} == {"width", "hidden"}
+    assert {tuple(row["values"]) for row in rows if row["kind"] == "hidden"} == {(12, 24), (24, 48), (48, 96)}
+    assert [row["values"] for row in rows if row["pattern"] == "stem.width"] == [[12, 16]]
+
+
 def _nothing(folder: Path) -> None:
     pass
 
@@ -135,6 +146,13 @@ MISTAKES = {
     "a folder with weights to unpickle": (_unpicklable_weights, ["./net"], "(pytorch_model.bin) would have to be"),
     "an unknown architecture": (_unknown_architecture, ["./net"], "perceptron"),
     "code in the folder": (_remote_code, ["./net"], 'The transformers model "net" cannot be loaded'),
+    "a choice that is none": (_nothing, [MODEL, *INPUT, "--choices", "*.hidden"], '"*.hidden" is no choice: expected'),
+    "a choice of no number": (
+        _nothing,
+        [MODEL, *INPUT, "--choices", "*.hidden=half"],
+        "is no choice: expected PATTERN=",
+    ),
+    "a pattern that finds nothing": (_nothing, [MODEL, *INPUT, "--freeze", "haed"], 'by the pattern "haed"'),
     "a file where the folder should be": (_write("out", "mine"), [MODEL, *INPUT, "--output", "out"], "is a file"),
 }
 
