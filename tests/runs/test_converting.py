@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 import supple
 from supple.cli import app
 from supple.models import resnet_demo
+from supple.space import Kind
 from supple.storage import save_tensors
 
 MODEL = "supple.models:resnet_demo"
@@ -32,6 +34,21 @@ def test_the_summary_is_printed() -> None:
     status, output, errors = run(MODEL, *INPUT)
     assert (status, errors) == (0, "")
     assert output == f"{supple.convert(resnet_demo(), torch.randn(2, 1, 28, 28)).summary()}\n"
+
+
+def test_the_guide_shows_what_its_command_prints() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "converting.md").read_text()
+    shown = re.search(r"```sh\nsupple convert (.*?)\n```\n\n```text\n(.*?)```", guide, re.DOTALL)
+    assert shown is not None
+    assert run(*shown[1].split()) == (0, shown[2], "")
+
+
+def test_the_guide_names_every_kind_that_conversion_makes() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "converting.md").read_text()
+    named = set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE))
+    assert (
+        {"width", "hidden", "embed", "heads", "depth", "kernel", "operator"} <= named <= {kind.value for kind in Kind}
+    )
 
 
 def test_json_is_one_object() -> None:
