@@ -44,6 +44,8 @@ def load_transformers(name: str, pretrained: bool) -> NamedModel:
     try:
         if pretrained:
             model = model_class.from_pretrained(name, config=config, use_safetensors=True, trust_remote_code=False)
+        elif model_class is transformers.AutoModel:
+            model = model_class.from_config(config, trust_remote_code=False)
         else:
             model = model_class(config)
     except Exception as error:  # whatever the classes of the model raise
@@ -53,9 +55,11 @@ def load_transformers(name: str, pretrained: bool) -> NamedModel:
 
 def _model_class(transformers: Any, config: Any) -> Any:
     for architecture in config.architectures or ():
-        if hasattr(transformers, architecture):
-            return getattr(transformers, architecture)
-    return transformers.AutoModel._model_mapping[type(config)]
+        # A config may come from anybody: of what it names only models count.
+        found = getattr(transformers, architecture, None)
+        if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel):
+            return found
+    return transformers.AutoModel
 
 
 def _failure(name: str, error: Exception) -> SuppleError:

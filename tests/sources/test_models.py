@@ -91,6 +91,11 @@ def test_a_transformers_folder_without_weights_gives_random_ones(tmp_path: Path)
     assert not same_weights(one.model, load_model(str(tmp_path), seed=1).model)
 
 
+def test_a_config_that_names_something_else_than_a_model_gives_the_bare_model(tmp_path: Path) -> None:
+    BertConfig(vocab_size=50, architectures=["Trainer", "pipeline"], **SMALL).save_pretrained(tmp_path)
+    assert type(load_model(str(tmp_path)).model).__name__ == "BertModel"
+
+
 def test_weights_that_are_not_asked_for_are_not_loaded(tmp_path: Path) -> None:
     saved = TRANSFORMERS["bert"][0]()
     saved.save_pretrained(tmp_path)
