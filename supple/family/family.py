@@ -175,7 +175,8 @@ class Family(nn.Module):
     def count_macs(self, config: Config) -> int:
         """Return the multiply-accumulates of a member for one sample, as PyTorch's own counter counts them.
 
-        The member runs once, on zeros in the shapes of the example inputs. Raises `SuppleError` where it does not run.
+        The member runs once, on zeros in the shapes of the example inputs, at its own resolution. Raises `SuppleError`
+        where it does not run.
         """
         shapes = self.structure.inputs
         if shapes is None:
@@ -184,4 +185,4 @@ class Family(nn.Module):
             )
         device = next(self.model.parameters()).device
         with self.activate(config) as member:
-            return count_macs(member, shapes.zeros(device))
+            return count_macs(member, shapes.zeros(device).map(partial(self.resize, config)))

@@ -128,6 +128,12 @@ def test_macs_are_counted_as_in_the_extracted_network(mobilenet: Family) -> None
         assert mobilenet.count_macs(config) == count_macs(mobilenet.extract(config), X)
 
 
+def test_macs_are_those_at_the_member_s_resolution() -> None:
+    family = convert(nn.Sequential(nn.Conv2d(3, 16, 1), nn.Conv2d(16, 5, 1)), torch.randn(2, 3, 8, 8), resolutions=[4])
+    full = family.space.max()
+    assert family.count_macs(family.space.config({**full, "input.resolution": 4})) * 4 == family.count_macs(full)
+
+
 def test_without_the_shapes_of_its_inputs_a_family_counts_nothing(mobilenet: Family) -> None:
     family = Family(mobilenet.model, replace(mobilenet.structure, inputs=None))
     with pytest.raises(SuppleError, match="shapes of the example inputs cannot be written down"):

@@ -9,6 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+# So that a process runs the code that stands beside these tests, wherever the package is installed.
+REPOSITORY = Path(__file__).parents[2]
+
 MODEL = """
 import torch
 from torch import nn
@@ -70,7 +73,7 @@ def start(project):
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "supple", *arguments],
             cwd=project,
-            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "PYTHONPATH": str(project)},
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "PYTHONPATH": f"{project}{os.pathsep}{REPOSITORY}"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
