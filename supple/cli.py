@@ -119,6 +119,10 @@ def convert_command(
             help="Sizes, or shares of the full size, as 'blocks.*.mlp=0.5,0.75,1.0'; once per pattern.",
         ),
     ] = None,
+    resolutions: Annotated[
+        list[int] | None,
+        typer.Option("--resolution", metavar="HEIGHT", help="Let images have this height too; once per height."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "--out", metavar="FOLDER", help="Save the family in this folder.")
     ] = None,
@@ -130,7 +134,14 @@ def convert_command(
         from supple.runs import ConvertRequest, convert_named
 
         request = ConvertRequest(
-            model, inputs or (), weights, pretrained, freeze=freeze or (), choices=choices or (), output=output
+            model,
+            inputs or (),
+            weights,
+            pretrained,
+            freeze or (),
+            choices or (),
+            resolutions or (),
+            output,
         )
         summary = convert_named(request).summary()
         typer.echo(json.dumps(summary.to_json()) if as_json else str(summary))

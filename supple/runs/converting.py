@@ -15,7 +15,8 @@ class ConvertRequest:
 
     `inputs` are texts such as "3,224,224" or "input_ids=16:int64"; without any, those that the model's source knows.
     `weights` is a safetensors file; `pretrained` asks the source for its own weights (None: as the source usually
-    does). `freeze` and `choices` ("blocks.*.mlp=0.5,0.75,1.0") go to `supple.convert`. The family is saved in `output`.
+    does). `freeze`, `choices` ("blocks.*.mlp=0.5,0.75,1.0") and `resolutions` go to `supple.convert`. The family is
+    saved in `output`.
     """
 
     model: str
@@ -24,6 +25,7 @@ class ConvertRequest:
     pretrained: bool | None = None
     freeze: Sequence[str] = ()
     choices: Sequence[str] = ()
+    resolutions: Sequence[int] = ()
     output: Path | None = None
 
 
@@ -41,7 +43,7 @@ def convert_named(request: ConvertRequest) -> Family:
             "--input 3,224,224 or --input input_ids=16:int64."
         )
     inputs = random_inputs(named.model, specs, named.constants)
-    family = convert(named.model, inputs, choices=choices, freeze=request.freeze)
+    family = convert(named.model, inputs, choices=choices, freeze=request.freeze, resolutions=request.resolutions)
     if request.output is not None:
         save(family, request.output)
     return family

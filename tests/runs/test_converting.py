@@ -47,7 +47,9 @@ def test_the_guide_names_every_kind_that_conversion_makes() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "converting.md").read_text()
     named = set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE))
     assert (
-        {"width", "hidden", "embed", "heads", "depth", "kernel", "operator"} <= named <= {kind.value for kind in Kind}
+        {"width", "hidden", "embed", "heads", "depth", "kernel", "resolution", "operator"}
+        <= named
+        <= {kind.value for kind in Kind}
     )
 
 
@@ -99,6 +101,12 @@ def test_values_are_chosen_and_dimensions_frozen_by_pattern() -> None:
     assert {row["kind"] for row in rows} == {"width", "hidden"}
     assert {tuple(row["values"]) for row in rows if row["kind"] == "hidden"} == {(12, 24), (24, 48), (48, 96)}
     assert [row["values"] for row in rows if row["pattern"] == "stem.width"] == [[12, 16]]
+
+
+def test_images_may_have_other_heights() -> None:
+    status, output, errors = run(MODEL, *INPUT, "--json", "--resolution", "20", "--resolution", "24")
+    assert status == 0, errors
+    assert [row["values"] for row in json.loads(output)["dimensions"] if row["kind"] == "resolution"] == [[20, 24, 28]]
 
 
 def _nothing(folder: Path) -> None:
@@ -170,6 +178,7 @@ MISTAKES = {
         "is no choice: expected PATTERN=",
     ),
     "a pattern that finds nothing": (_nothing, [MODEL, *INPUT, "--freeze", "haed"], 'by the pattern "haed"'),
+    "a resolution that is too large": (_nothing, [MODEL, *INPUT, "--resolution", "32"], "whole numbers from 1 to 28"),
     "a file where the folder should be": (_write("out", "mine"), [MODEL, *INPUT, "--output", "out"], "is a file"),
 }
 
