@@ -131,18 +131,12 @@ def convert_command(
 ) -> None:
     """Turn a model into a family, and print what in it is elastic, how many members it has, and what is frozen."""
     try:
-        from supple.runs import ConvertRequest, convert_named
+        from supple.runs import ConvertConfig, ConvertRequest, convert_named, parse_choice
 
-        request = ConvertRequest(
-            model,
-            inputs or (),
-            weights,
-            pretrained,
-            freeze or (),
-            choices or (),
-            resolutions or (),
-            output,
+        options = ConvertConfig(
+            choices=dict(map(parse_choice, choices or ())), freeze=freeze or [], resolutions=resolutions or []
         )
+        request = ConvertRequest(model, inputs or (), weights, pretrained, options, output)
         summary = convert_named(request).summary()
         typer.echo(json.dumps(summary.to_json()) if as_json else str(summary))
     except (SuppleError, OSError) as error:

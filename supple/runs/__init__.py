@@ -1,12 +1,13 @@
 """Runs: the whole job from one config file, in one directory that survives a crash."""
 
-from supple.runs.config import ExportConfig, ModelConfig, RunConfig
-from supple.runs.converting import ConvertRequest, convert_named
+from supple.runs.config import ConvertConfig, ExportConfig, ModelConfig, RunConfig
+from supple.runs.converting import ConvertRequest, convert_named, parse_choice
 from supple.runs.directory import RunDirectory
 from supple.runs.pipeline import DEMO_CONFIG, execute, load_config, new_directory, newest_directory
 
 __all__ = [
     "DEMO_CONFIG",
+    "ConvertConfig",
     "ConvertRequest",
     "ExportConfig",
     "ModelConfig",
@@ -17,4 +18,5 @@ __all__ = [
     "load_config",
     "new_directory",
     "newest_directory",
+    "parse_choice",
 ]

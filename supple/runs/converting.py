@@ -1,11 +1,12 @@
 """From the name of a model to a family: what `supple convert` does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from supple.errors import SuppleError
 from supple.family import Family, convert, save
+from supple.runs.config import ConvertConfig
 from supple.sources import load_model, parse_input, random_inputs
 
 
@@ -15,17 +16,14 @@ class ConvertRequest:
 
     `inputs` are texts such as "3,224,224" or "input_ids=16:int64"; without any, those that the model's source knows.
     `weights` is a safetensors file; `pretrained` asks the source for its own weights (None: as the source usually
-    does). `freeze`, `choices` ("blocks.*.mlp=0.5,0.75,1.0") and `resolutions` go to `supple.convert`. The family is
-    saved in `output`.
+    does). The family is saved in `output`.
     """
 
     model: str
     inputs: Sequence[str] = ()
     weights: Path | None = None
     pretrained: bool | None = None
-    freeze: Sequence[str] = ()
-    choices: Sequence[str] = ()
-    resolutions: Sequence[int] = ()
+    options: ConvertConfig = field(default_factory=ConvertConfig)
     output: Path | None = None
 
 
@@ -34,7 +32,6 @@ def convert_named(request: ConvertRequest) -> Family:
     if request.output is not None and request.output.exists() and not request.output.is_dir():
         raise SuppleError(f'"{request.output}" is a file: --output takes a folder.')
     given = [parse_input(text) for text in request.inputs]
-    choices = dict(parse_choice(text) for text in request.choices)
     named = load_model(request.model, request.pretrained, request.weights)
     specs = given or named.inputs
     if not specs:
@@ -43,7 +40,7 @@ def convert_named(request: ConvertRequest) -> Family:
             "--input 3,224,224 or --input input_ids=16:int64."
         )
     inputs = random_inputs(named.model, specs, named.constants)
-    family = convert(named.model, inputs, choices=choices, freeze=request.freeze, resolutions=request.resolutions)
+    family = convert(named.model, inputs, **request.options.model_dump())
     if request.output is not None:
         save(family, request.output)
     return family
