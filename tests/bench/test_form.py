@@ -49,7 +49,7 @@ def test_what_is_wanted_is_met_on_the_right_side_of_its_target(value, bound, met
 
 def test_a_result_becomes_one_object_of_json():
     content = json.loads(json.dumps(RESULT.to_json(), allow_nan=False))
-    assert set(content) == {"name", "quick", "seed", "machine", "versions", "rows", "wanted"}
+    assert set(content) == {"name", "quick", "seed", "models", "machine", "versions", "rows", "wanted"}
     assert content["rows"][0]["latency_ms"] == {"median": 1.5, "lower_quartile": 1.25, "upper_quartile": 2.0}
     assert content["wanted"] == [{"what": "slowest, at most", "value": 3.0, "target": 2.0, "met": False}]
 
