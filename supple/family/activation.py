@@ -12,6 +12,7 @@ from supple.family.kernel_transform import KernelTransforms
 from supple.family.selection import Cut, gather, prefix_unit
 from supple.space import Config
 from supple.trace import Attribute, Axis, Structure
+from supple.trace.caches import empty_dictionaries
 
 
 class Place(NamedTuple):
@@ -85,6 +86,8 @@ class Activator:
         self._parameters = [slot for slot in slots if slot.cut > 0]
         self._buffers = [self._slot(places, numbers) for places in _by_tensor(buffer_places(model))]
         self._attributes = sized_attributes(model, structure)
+        self._recurrent = [module for module in model.modules() if isinstance(module, nn.RNNBase)]
+        self._caches = empty_dictionaries(model)
         # While a member is active: what else hangs in its places.
         self._undo: Changes = []
 
@@ -113,10 +116,14 @@ class Activator:
         enclosing = _exchange(self._undo)
         self._undo = []
         try:
+            changes: Changes = []
+            if config is not None:
+                changes.extend((attributes, name, {}) for attributes, name in self._caches)
             if config == self._largest:
-                self._undo = _exchange(self._changes_of_largest)
+                changes.extend(self._changes_of_largest)
             elif config is not None:
-                self._undo = _exchange(self._changes(dict(config), calibrated, keep_statistics))
+                changes.extend(self._changes(dict(config), calibrated, keep_statistics))
+            self._undo = _exchange(changes)
             yield
         finally:
             _hang(self._undo)
@@ -146,6 +153,7 @@ class Activator:
             for (places, _), part in zip(present, parts, strict=True)
             for place in places
         ]
+        changes.extend(recurrent_changes(self._recurrent, changes))
         is_training = self._model.training
         for places, cut, blocks in self._buffers:
             first, selection = places[0], selections[cut]
@@ -204,6 +212,22 @@ def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttrib
             entry,
         )
         for entry in structure.attributes
+    ]
+
+
+def recurrent_changes(modules: list[nn.RNNBase], changes: Changes) -> Changes:
+    """Return what makes recurrent modules see changed parameters: they run on a list of their own."""
+    changed = {(id(holder), name): value for holder, name, value in changes} if modules else {}
+    return [
+        (
+            vars(module),
+            "_flat_weights",
+            [
+                changed.get((id(module._parameters), name), module._parameters[name])
+                for name in module._flat_weights_names
+            ],
+        )
+        for module in modules
     ]
 
 

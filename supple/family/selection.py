@@ -147,7 +147,11 @@ def gather(selections: Sequence[Selection], shared: Sequence[torch.Tensor]) -> t
     """Return the selected parts as tensors without holes, joined to the shared ones where those require gradients."""
     trained = [position for position, tensor in enumerate(shared) if tensor.requires_grad]
     if not torch.is_grad_enabled() or not trained:
-        return tuple(selection.dense(tensor.detach()) for selection, tensor in zip(selections, shared, strict=True))
+        # An operator may choose its algorithm by whether its weights require gradients, even where none are recorded.
+        return tuple(
+            selection.dense(tensor.detach()).requires_grad_(tensor.requires_grad)
+            for selection, tensor in zip(selections, shared, strict=True)
+        )
     if len(trained) == len(shared):
         return Gather.apply(shared[0], selections, shared)  # type: ignore[no-any-return,no-untyped-call]
     parts = gather([selections[position] for position in trained], [shared[position] for position in trained])

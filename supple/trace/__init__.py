@@ -1,6 +1,6 @@
 """Tracing: what of a model can be elastic, found from its graph."""
 
-from torch import nn
+from torch import fx, nn
 
 from supple.space import Space
 from supple.trace.attributes import module_attributes, without_fractions
@@ -14,7 +14,7 @@ from supple.trace.inputs import Inputs, ModelInputs
 from supple.trace.kernels import find_kernels, with_kernels
 from supple.trace.propagation import Propagation
 from supple.trace.structure import Attribute, Axis, Block, Factor, Frozen, Structure
-from supple.trace.tagging import Source, Use, find_uses
+from supple.trace.tagging import AxisOf, Source, Use, find_uses
 
 __all__ = ["Attribute", "Axis", "Block", "Choice", "Factor", "Frozen", "Inputs", "ModelInputs", "Structure", "trace"]
 
@@ -29,16 +29,15 @@ def trace(model: nn.Module, example_inputs: Inputs) -> Structure:
     with all_options(model):
         captured = capture(model, inputs)
         uses, unseen = _uses_seen(model, inputs, captured)
-    propagation = Propagation(captured)
+    propagation = Propagation(captured, sized_axes(uses))
     sized = bind_uses(uses, propagation)
     propagation.fix_broken_labels()
     runs = find_runs(model, captured.graph, propagation)
     # Of (batch, positions, width): the residual stream of a transformer.
     streams = [axes[-1] for axes in streams_of(runs, captured.graph, propagation) if len(axes) == 3]
     kernels = find_kernels(model, captured.graph)
-    found = find_dimensions(
-        propagation.labels, propagation.tensors, runs, propagation.heads, streams, find_choices(model), kernels
-    )
+    parameters = {key for key, _ in model.named_parameters()}
+    found = find_dimensions(propagation, runs, streams, parameters, find_choices(model), kernels)
     shared = first_keys(model)
     axes = {
         key: tuple(found.axis(label, propagation.labels) for label in propagation.tensors[shared[key]])
@@ -67,14 +66,26 @@ def _uses_seen(model: nn.Module, inputs: ModelInputs, captured: Captured) -> tup
         return [], (Frozen("sizes in attributes", reason),)
 
 
+def sized_axes(uses: list[Use]) -> frozenset[tuple[fx.Node, int]]:
+    """Return the axes of results whose sizes the code takes, as they are, from attributes or from other tensors."""
+    return frozenset((use.node, use.axis) for use in uses if use.scale == 1)
+
+
 def bind_uses(uses: list[Use], propagation: Propagation) -> dict[Source, tuple[Expression, int]]:
     """Bind each attribute to the label of an axis, and how many times its value that axis has.
 
-    Where it is the size of several axes, those are equal. Attributes that rules bind come first.
+    Where it is the size of several axes, those are equal. So are an axis that is made from nothing and the axis that
+    its size is read from; elsewhere the same size does not mean the same order. Attributes that rules bind come first.
     """
     bound = {Source(path, name): (label, 1) for (path, name), label in propagation.module_attributes.items()}
     for use in uses:
         label = propagation.axes(use.node, use.output)[use.axis]
+        if isinstance(use.source, AxisOf):
+            made = propagation.made_axes.get((use.node, use.axis))
+            if made is not None and use.scale == 1:
+                read = propagation.axes(use.source.node, use.source.output)[use.source.axis]
+                propagation.unify(made, read, use.node)
+            continue
         known, scale = bound.setdefault(use.source, (label, use.scale))
         if scale == use.scale:
             propagation.unify(known, label, use.node)

@@ -16,12 +16,17 @@ MULTIPLIER = "a channel multiplier"
 GROUPS = "a number of groups"
 REPEATS = "a number of repeats"
 HEAD_SIZE = "the size of a head"
+REPEATED = "it is repeated along another axis"
 INPUT = "it is an input of the model"
 OUTPUT = "it is an output of the model"
+CHOSEN = "a fixed number of its entries is chosen"
 LOOKED_UP = "its entries are looked up by index"
+SIDE_BY_SIDE = "tensors lie side by side along it"
 UNUSED = "the forward pass in eval mode does not use it"
 
-CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, HEAD_SIZE, INPUT, OUTPUT, LOOKED_UP})
+CONSTANT_BY_NATURE = frozenset(
+    {KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, CHOSEN, HEAD_SIZE, INPUT, OUTPUT, LOOKED_UP}
+)
 """Reasons that need no mention in a summary: nobody expects these axes to shrink."""
 
 
@@ -29,11 +34,13 @@ CONSTANT_BY_NATURE = frozenset({KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, H
 class Atom:
     """A range of indices.
 
-    `fixed` says why it cannot shrink; `refined` holds the expression that it turned out to be.
+    `fixed` says why it cannot shrink, `smallest` how far it can; `refined` holds the expression that it turned out to
+    be.
     """
 
     size: int
     fixed: str | None = None
+    smallest: int = 1
     merged_into: "Atom | None" = field(default=None, repr=False)
     refined: "Expression | None" = field(default=None, repr=False)
 
@@ -70,11 +77,24 @@ class Labels:
         """Say whether nothing of the axis can shrink."""
         return all(atom.fixed is not None for product in self.resolve(expression) for atom in product)
 
+    def free_range(self, expression: Expression) -> Atom | None:
+        """Return the atom that the label is, where it is a single one that can shrink."""
+        atoms = [atom for product in self.resolve(expression) for atom in product]
+        return atoms[0] if len(atoms) == 1 and atoms[0].fixed is None else None
+
     def fix(self, expression: Expression, reason: str) -> None:
         """Forbid every atom of the label to shrink; the first reason stays."""
         for product in self.resolve(expression):
             for atom in product:
                 atom.fixed = atom.fixed or reason
+
+    def keep_at_least(self, expression: Expression, smallest: int, reason: str) -> None:
+        """Forbid the axis to shrink below a size; one that is more than a plain range is fixed, for the reason."""
+        resolved = self.resolve(expression)
+        if len(resolved) == 1 and len(resolved[0]) == 1:
+            resolved[0][0].smallest = max(resolved[0][0].smallest, smallest)
+        else:
+            self.fix(expression, reason)
 
     def same(self, one: Expression, other: Expression) -> bool:
         """Say whether the labels are known to be equal."""
@@ -138,6 +158,7 @@ class Labels:
 
     def _merge(self, one: Atom, other: Atom) -> bool:
         one.fixed = one.fixed or other.fixed
+        one.smallest = max(one.smallest, other.smallest)
         other.merged_into = one
         return True
 
@@ -145,6 +166,8 @@ class Labels:
         if atom.fixed is not None:
             # What equals a fixed range is fixed as a whole.
             self.fix(expression, atom.fixed)
+        if atom.smallest > 1:
+            self.fix(expression, CHOSEN)
         atom.refined = expression
         return True
 
@@ -161,7 +184,7 @@ class Labels:
                 result = result * expression_size(outer)
             elif outer != ((),):
                 # heads x (keys + values): each index of the outer range carries the whole concatenation along.
-                self.fix(result, "it is repeated along another axis")
+                self.fix(result, REPEATED)
                 inner = self._collapse(result)
                 result = tuple((*head, *inner) for head in outer)
         return result
@@ -176,7 +199,7 @@ class Labels:
                 return resolved[0]
             concatenation = resolved
         # None stands for it yet, or that one has been cut into the same segments: what is resolved is never refined.
-        self._collapsed[concatenation] = Atom(expression_size(concatenation), "a repeated concatenation")
+        self._collapsed[concatenation] = Atom(expression_size(concatenation), REPEATED)
         return (self._collapsed[concatenation],)
 
     def _resolve_atom(self, atom: Atom) -> Expression:

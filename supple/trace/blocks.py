@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from supple.trace.axes import Expression
+from supple.space import Kind
+from supple.trace.axes import SIDE_BY_SIDE, Expression
 from supple.trace.capture import module_paths, output_shapes
 from supple.trace.choice import Choice, find_choices
 from supple.trace.propagation import Propagation
@@ -21,13 +22,21 @@ from supple.trace.propagation import Propagation
 class Run:
     """Consecutive blocks of one container that can be dropped from the last one on.
 
-    `before` holds the block of the same class that stands right before the run and cannot be dropped (the one that
+    Where `axis` is given, the blocks are experts, whose results lie side by side along that axis. Otherwise `before`
+    holds the block of the same class that stands right before the run and cannot be dropped (the one that
     changes the resolution, as a rule), or nothing: it counts as part of the stage's depth.
     """
 
     container: str
     before: tuple[str, ...]
     blocks: tuple[str, ...]
+    smallest: int = 1
+    axis: Expression | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What the number of the blocks is."""
+        return Kind.DEPTH if self.axis is None else Kind.EXPERT
 
     @property
     def stage(self) -> tuple[str, ...]:
@@ -36,8 +45,8 @@ class Run:
 
     @property
     def values(self) -> tuple[int, ...]:
-        """The depths that the run allows: at least one block of the stage stays."""
-        return tuple(range(1, len(self.stage) + 1))
+        """The depths that the run allows, or the numbers of experts."""
+        return tuple(range(self.smallest, len(self.stage) + 1))
 
     def at_least(self, block: str) -> int:
         """Return the smallest depth at which the block is present."""
@@ -48,10 +57,13 @@ def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> li
     """Return the runs of droppable blocks in every `Sequential` and `ModuleList`, the outermost containers first."""
     regions = _regions(graph)
     calls = _paths_called_once(model, graph)
+    experts = _experts(model, regions, calls, propagation)
     options = {f"{place.path}.options".lstrip(".") for place in find_choices(model)}
     runs: list[Run] = []
     for path, container in model.named_modules():
-        if not isinstance(container, nn.Sequential | nn.ModuleList) or path in options:
+        if path in experts:
+            runs.append(experts[path])
+        if path in experts or not isinstance(container, nn.Sequential | nn.ModuleList) or path in options:
             continue
         # Not named_children(), which leaves out what stands there twice.
         children = [
@@ -73,7 +85,30 @@ def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> li
 def streams_of(runs: list[Run], graph: fx.Graph, propagation: Propagation) -> list[tuple[Expression, ...]]:
     """Return the labels of the tensors that the blocks of each run hand on to each other."""
     regions = _regions(graph)
-    return [propagation.axes(_outputs(regions[run.blocks[0]])[0]) for run in runs]
+    return [propagation.axes(_outputs(regions[run.blocks[0]])[0]) for run in runs if run.axis is None]
+
+
+def _experts(
+    model: nn.Module, regions: dict[str, list[fx.Node]], calls: set[str], propagation: Propagation
+) -> dict[str, Run]:
+    """Return, by container, the runs of experts; fix the axes along which other results lie side by side."""
+    runs: dict[str, Run] = {}
+    for container, results, axis in propagation.side_by_side:
+        children = [f"{container}.{number}" if container else str(number) for number in range(len(results))]
+        are_experts = (
+            isinstance(found := model.get_submodule(container), nn.ModuleList)
+            and len(found) == len(children)
+            and calls.issuperset(children)
+            and all(_outputs(regions[child]) == [result] for child, result in zip(children, results, strict=True))
+        )
+        counted = propagation.labels.free_range(axis)
+        if are_experts and counted is not None:
+            # A quarter of them stays, and as many as the router chooses.
+            smallest = max(-(-counted.size // 4), counted.smallest)
+            runs[container] = Run(container, (), tuple(children), smallest, axis)
+        else:
+            propagation.fix(axis, SIDE_BY_SIDE)
+    return runs
 
 
 def _outputs(region: list[fx.Node]) -> list[fx.Node]:
@@ -92,9 +127,14 @@ def _runs_of(container: str, children: list[tuple[str, nn.Module]], droppable: l
             has_head = start > 0 and not droppable[start - 1] and _same_class(children, start - 1, start)
             paths = [path for path, _ in children]
             run = Run(container, tuple(paths[start - has_head : start]), tuple(paths[start:end]))
-            if len(run.values) > 1 and any(True for _ in children[start][1].parameters()):
+            if len(run.values) > 1 and _has_matrix(children[start][1]):
                 yield run
         start = max(end, start + 1)
+
+
+def _has_matrix(block: nn.Module) -> bool:
+    """Say whether a block does more than to scale and shift, as a bare norm does."""
+    return any(sum(size > 1 for size in parameter.shape) > 1 for parameter in block.parameters())
 
 
 def _same_class(children: list[tuple[str, nn.Module]], one: int, other: int) -> bool:

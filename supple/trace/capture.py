@@ -13,6 +13,7 @@ from torch import fx, nn
 from torch.export.graph_signature import InputKind
 
 from supple.errors import SuppleError
+from supple.trace.caches import emptied_afterwards
 from supple.trace.inputs import ModelInputs
 from supple.trace.modes import in_mode
 
@@ -39,8 +40,9 @@ def capture(model: nn.Module, example_inputs: ModelInputs) -> Captured:
         with warnings.catch_warnings(), torch.no_grad(), in_mode(model, training=False):
             warnings.simplefilter("ignore")
             # A mistake that has nothing to do with the export gets plainer words here.
-            example_inputs.run(model)
-            with _quiet():
+            with emptied_afterwards(model):
+                example_inputs.run(model)
+            with _quiet(), emptied_afterwards(model):
                 program = torch.export.export(model, example_inputs.args, dict(example_inputs.kwargs), strict=False)
     except Exception as error:  # whatever the user's forward raises
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -91,6 +93,15 @@ def module_paths(node: fx.Node) -> tuple[str, ...]:
     """Return the paths of all modules that the node lies in, the outermost first."""
     stack = node.meta.get("nn_module_stack")
     return tuple(path for path, _ in stack.values()) if stack else ()
+
+
+def container_of(nodes: list[fx.Node]) -> str | None:
+    """Return the path of the container whose children 0, 1, 2, ... made these nodes, in this order, or None."""
+    containers = [
+        {path.rpartition(".")[0] for path in module_paths(node) if path.rpartition(".")[2] == str(number)}
+        for number, node in enumerate(nodes)
+    ]
+    return max(set.intersection(*containers), key=len, default=None)
 
 
 def output_shapes(node: fx.Node) -> list[tuple[int, ...]]:

@@ -1,16 +1,17 @@
 """From labels to dimensions: name every free atom, choose its values, and bind the axes of all tensors to it."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import chain, count, takewhile
 
 from supple.space import Dimension, Kind
-from supple.trace.axes import CONSTANT_BY_NATURE, HEAD_SIZE, Atom, Expression, Labels
+from supple.trace.axes import CONSTANT_BY_NATURE, HEAD_SIZE, OUTPUT, Atom, Expression, Labels
 from supple.trace.blocks import Run
 from supple.trace.choice import ChoicePlace
 from supple.trace.gates import Gate, conditions_of
 from supple.trace.kernels import ElasticKernel
+from supple.trace.propagation import Propagation
 from supple.trace.structure import Axis, Block, Factor, Frozen
 
 WIDTH_MULTIPLE = 8
@@ -36,22 +37,25 @@ class Dimensions:
 
 
 def find_dimensions(
-    labels: Labels,
-    tensors: Mapping[str, tuple[Expression, ...]],
+    propagation: Propagation,
     runs: Iterable[Run],
-    heads: Iterable[Expression],
     streams: Iterable[Expression],
+    parameters: Set[str],
     choices: Iterable[ChoicePlace],
     kernels: Iterable[ElasticKernel],
 ) -> Dimensions:
-    """Make the dimensions: of every free atom that indexes a parameter, every run of droppable blocks, and so on."""
+    """Make the dimensions: of every free atom that indexes a parameter, every run of droppable blocks, and so on.
+
+    `parameters` are the keys of tensors that are no buffers: what indexes buffers only stays as it is.
+    """
+    labels, tensors = propagation.labels, propagation.tensors
     runs, choices = tuple(runs), tuple(choices)
     taken: set[str] = set()
-    depths = [Gate.of_run(run, _unique(f"{_stage_path(run, runs)}.{Kind.DEPTH.value}", taken)) for run in runs]
+    of_runs = [Gate.of_run(run, _unique(f"{_stage_path(run, runs)}.{run.kind.value}", taken)) for run in runs]
     operators = [
         Gate.of_choice(place, _unique(f"{place.path}.{Kind.OPERATOR.value}".lstrip("."), taken)) for place in choices
     ]
-    gates = (*depths, *operators)
+    gates = (*of_runs, *operators)
     dimensions = [
         Dimension(gate.name, gate.kind, gate.values, conditions_of([f"{gate.container}."], gates)) for gate in gates
     ]
@@ -60,25 +64,35 @@ def find_dimensions(
     ]
     taken.update(dimension.name for dimension in dimensions)
     stages = [run.stage for run in runs] + [place.options for place in choices]
+    names = {
+        atom: gate.name
+        for run, gate in zip(runs, of_runs, strict=True)
+        if run.axis is not None
+        for atom in _atoms(labels, [run.axis])
+    }
     frozen: dict[Frozen, None] = {}
-    names: dict[Atom, str] = {}
-    head_atoms = _atoms(labels, heads)
+    expert_atoms = _atoms(labels, propagation.routed) & _atoms(labels, propagation.stacks)
+    head_atoms = {atom for atom in _atoms(labels, propagation.heads) if atom.fixed is None} - expert_atoms
     stream_atoms = _atoms(labels, streams)
     _fix_head_sizes(labels, tensors, head_atoms)
     for atom, users in _users(labels, tensors).items():
-        if atom.fixed in CONSTANT_BY_NATURE:
-            continue
         keys = [key for key, _ in users]
+        # Of what is constant by nature only the width of a whole network may be missed.
+        is_missed = atom.fixed not in CONSTANT_BY_NATURE or (atom.fixed == OUTPUT and atom in stream_atoms)
+        if atom in names or not is_missed or parameters.isdisjoint(keys):
+            continue
         kind = Kind.WIDTH
-        if atom in head_atoms:
+        if atom in expert_atoms:
+            kind = Kind.EXPERT
+        elif atom in head_atoms:
             kind = Kind.HEADS
         elif _is_inside_one_block(keys, stages):
             kind = Kind.HIDDEN
         elif atom in stream_atoms:
             kind = Kind.EMBED
         path = _producer_path(users, runs)
-        multiple = 1 if kind is Kind.HEADS else _multiple(_unit(labels, tensors, atom, users))
-        values = sizes_from_a_quarter(atom.size, multiple)
+        multiple = 1 if kind in (Kind.HEADS, Kind.EXPERT) else _multiple(_unit(labels, tensors, atom, users))
+        values = tuple(size for size in sizes_from_a_quarter(atom.size, multiple) if size >= atom.smallest)
         if atom.fixed is not None or len(values) == 1:
             too_small = f"of {atom.size}, no quarter or more is a smaller multiple of {multiple}"
             # Without a producer it has no name of its own: that one may be the name of a dimension.
@@ -99,22 +113,18 @@ def sizes_from_a_quarter(size: int, multiple: int) -> tuple[int, ...]:
 
 
 def _atoms(labels: Labels, expressions: Iterable[Expression]) -> set[Atom]:
-    return {
-        atom
-        for expression in expressions
-        for product in labels.resolve(expression)
-        for atom in product
-        if atom.fixed is None
-    }
+    return {atom for expression in expressions for product in labels.resolve(expression) for atom in product}
 
 
 def _fix_head_sizes(labels: Labels, tensors: Mapping[str, tuple[Expression, ...]], heads: set[Atom]) -> None:
-    """A head keeps its size: what stands inside a number of heads is fixed."""
+    """A head keeps its size: what stands inside a number of heads is fixed, unless it is one too (grouped queries)."""
     for axes in tensors.values():
         for expression in axes:
             for product in labels.resolve(expression):
                 outer = next((position for position, atom in enumerate(product) if atom in heads), len(product))
-                labels.fix((product[outer + 1 :],), HEAD_SIZE)
+                for atom in set(product[outer + 1 :]) - heads:
+                    # Whatever fixed it before, this says more.
+                    atom.fixed = HEAD_SIZE
 
 
 def _unit(

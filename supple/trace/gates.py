@@ -21,9 +21,9 @@ class Gate:
 
     @classmethod
     def of_run(cls, run: Run, name: str) -> "Gate":
-        """Return the gate of a depth: it drops the last blocks first."""
+        """Return the gate of a depth, or a number of experts: it drops the last blocks first."""
         blocks = tuple(Block(path, name, run.at_least(path)) for path in run.blocks)
-        return cls(name, Kind.DEPTH, run.values, run.container, blocks)
+        return cls(name, run.kind, run.values, run.container, blocks)
 
     @classmethod
     def of_choice(cls, place: ChoicePlace, name: str) -> "Gate":

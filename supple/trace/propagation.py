@@ -4,31 +4,49 @@ Each operator has a rule (`supple.trace.rules`), which reads the labels of its i
 to be equal, and returns the labels of its outputs. An operator without a rule fixes all that it touches.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Set
+from typing import Any, NamedTuple
 
 from torch import fx
+from torch._ops import OpOverload
 
-from supple.trace.axes import INPUT, OUTPUT, UNUSED, Expression, Labels, expression_size
-from supple.trace.capture import Captured, module_path, output_shapes
+from supple.trace.axes import INPUT, OUTPUT, SIDE_BY_SIDE, UNUSED, Expression, Labels, expression_size
+from supple.trace.capture import Captured, container_of, module_path, output_shapes
 from supple.trace.rules import rule_for
+from supple.trace.rules.indexing import CARRIERS
 from supple.trace.structure import Frozen
 
 Axes = tuple[Expression, ...]
 
 
+class SideBySide(NamedTuple):
+    """Results of the children of a container, laid side by side along a new axis."""
+
+    container: str
+    results: tuple[fx.Node, ...]
+    axis: Expression
+
+
 class Propagation:
     """The labels of one graph. Rules call `axes`, `argument`, `fresh`, `unify`, `fix` and `set_attribute`.
 
+    `sized` holds the (node, axis) whose sizes in the user's code come from attributes or from other tensors: they need
+    not stay as they are; `made_axes` holds the labels of those that operators make from nothing but such a size.
     `module_attributes` holds, by module path and name, what rules say of the attributes of modules.
     """
 
-    def __init__(self, captured: Captured) -> None:
+    def __init__(self, captured: Captured, sized: Set[tuple[fx.Node, int]] = frozenset()) -> None:
         self.labels = Labels()
+        self._sized = sized
+        self.made_axes: dict[tuple[fx.Node, int], Expression] = {}
         self.tensors: dict[str, Axes] = {}
         self.module_attributes: dict[tuple[str, str], Expression] = {}
         self.heads: list[Expression] = []
+        self.routed: list[Expression] = []
+        self.stacks: list[Expression] = []
+        self.side_by_side: list[SideBySide] = []
         self.frozen: dict[str, Frozen] = {}
+        self._ranges: dict[tuple[fx.Node, int], Expression] = {}
         self._parameters: set[fx.Node] = set()
         self._outputs: dict[fx.Node, list[Axes]] = {}
         for node in captured.graph.nodes:
@@ -37,7 +55,7 @@ class Propagation:
             elif node.op == "call_function":
                 self._outputs[node] = self._apply(node)
             elif node.op == "output":
-                self._fix_all(node, OUTPUT)
+                self._fix_outputs(node)
         used = {captured.tensors[node.name] for node in self._parameters if node.users}
         for key, axes in self.tensors.items():
             if key not in used:
@@ -90,6 +108,14 @@ class Propagation:
         """Return a new label."""
         return self.labels.fresh(size, fixed)
 
+    def make(self, node: fx.Node, reason: str) -> Axes:
+        """Return new labels of a tensor that the code names the sizes of: fixed where those are plain numbers."""
+        made = []
+        for axis, size in enumerate(output_shapes(node)[0]):
+            made.append(self.fresh(size, None if (node, axis) in self._sized else reason))
+            self.made_axes[node, axis] = made[-1]
+        return tuple(made)
+
     def unify(self, one: Expression, other: Expression, node: fx.Node) -> None:
         """Make two labels equal, because of this node."""
         self.labels.unify(one, other, f"{node.target} joins axes that do not fit together")
@@ -101,6 +127,30 @@ class Propagation:
     def note_heads(self, batch_axes: Iterable[Expression]) -> None:
         """Say that attention or a product of stacked matrices runs over these axes side by side."""
         self.heads.extend(batch_axes)
+
+    def lay_side_by_side(self, nodes: list[fx.Node]) -> Expression:
+        """Return the label of a new axis with one entry for each node; fixed unless the nodes are those of blocks."""
+        container = container_of(nodes) if len(nodes) > 1 else None
+        axis = self.fresh(len(nodes), SIDE_BY_SIDE if container is None else None)
+        if container is not None:
+            self.side_by_side.append(SideBySide(container, tuple(nodes), axis))
+        return axis
+
+    def note_routed(self, axis: Expression) -> None:
+        """Say that the entries of this axis compete: a softmax runs along it, or the best of them are chosen."""
+        self.routed.append(axis)
+
+    def note_stack(self, axis: Expression) -> None:
+        """Say that this axis counts matrices of parameters that are laid side by side."""
+        self.stacks.append(axis)
+
+    def note_range(self, node: fx.Node, output: int, axis: Expression) -> None:
+        """Say that an output holds indices of this axis, found by a search along it: in a member they are smaller."""
+        self._ranges[node, output] = axis
+
+    def range_of(self, node: fx.Node, output: int = 0) -> Expression | None:
+        """Return the axis that the entries of an output are indices of, where that is known."""
+        return self._ranges.get((node, output))
 
     def set_attribute(self, node: fx.Node, name: str, expression: Expression) -> None:
         """Say that an attribute of the module that the node lies in is the size of an axis."""
@@ -137,6 +187,10 @@ class Propagation:
             reason = f"operator {node.target} has no rule for it"
             self._fix_all(node, reason)
             return [tuple(self.fresh(size, reason) for size in shape) for shape in shapes]
+        if isinstance(node.target, OpOverload) and node.target._opname in CARRIERS:
+            searched = self.range_of(node.args[0])  # type: ignore[arg-type]
+            for output in range(len(outputs) if searched is not None else 0):
+                self._ranges[node, output] = searched  # type: ignore[assignment]
         return outputs
 
     def _note_unknown(self, node: fx.Node, reason: str) -> None:
@@ -144,6 +198,25 @@ class Propagation:
 
     def _fix_all(self, node: fx.Node, reason: str) -> None:
         for argument in node.all_input_nodes:
-            for axes in self._outputs.get(argument, []):
-                for expression in axes:
-                    self.fix(expression, reason)
+            self._fix_axes(argument, reason)
+
+    def _fix_axes(self, node: fx.Node, reason: str) -> None:
+        for axes in self._outputs.get(node, []):
+            for expression in axes:
+                self.fix(expression, reason)
+
+    def _fix_outputs(self, node: fx.Node) -> None:
+        """Fix the outputs of the model, except by-products: what its first output is computed from.
+
+        Those are hidden states and caches, which follow the member.
+        """
+        outputs = [output for output in node.all_input_nodes if self.has_axes(output)]
+        behind: set[fx.Node] = set()
+        waiting = outputs[:1]
+        while waiting:
+            sources = set(waiting.pop().all_input_nodes) - behind
+            behind |= sources
+            waiting.extend(sources)
+        for output in outputs:
+            if output not in behind:
+                self._fix_axes(output, OUTPUT)

@@ -1,10 +1,10 @@
-"""Find which integer attributes of the user's modules are sizes of which axes, by running with tagged integers.
+"""Find which sizes in the user's code come from where, by running it with tagged integers.
 
-A module's code holds sizes that tracing bakes into the graph: `x.reshape(b, n, 3, self.num_heads, self.head_dim)`. So
-the model runs once more with every integer attribute replaced by an integer that knows where it came from. A
-torch-function mode sees the calls as the user wrote them, before PyTorch turns their arguments into plain numbers; the
-same call is found in the graph, whose axes are labelled. What arithmetic makes of a tagged integer is a plain one: the
-user's code will compute it anew from the attributes of a member.
+A module's code holds sizes that tracing bakes into the graph: `x.reshape(b, n, 3, self.num_heads, self.head_dim)`, or
+`bias.expand(x.shape[1], -1)`. So the model runs once more with every integer attribute, and every size that is read
+from a tensor, replaced by an integer that knows where it came from. A torch-function mode sees the calls as the user
+wrote them, before PyTorch turns their arguments into plain numbers; the same call is found in the graph, whose axes are
+labelled. What arithmetic makes of a tagged integer is a plain one: the user's code will compute it anew in a member.
 """
 
 from collections import defaultdict
@@ -15,13 +15,20 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch._export.utils import _compiling_state_context
 from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakIdKeyDictionary
 
+from supple.trace.caches import emptied_afterwards
 from supple.trace.capture import Captured, module_path
 from supple.trace.inputs import ModelInputs
 from supple.trace.modes import in_mode
 
 SIZE_CALLS = frozenset({"reshape", "view", "expand", "unflatten", "broadcast_to"})
+"""Methods that take the sizes of their result."""
+
+CREATIONS = frozenset({"zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty"})
+"""Functions that take the sizes of their result, and methods of a tensor that do; then perhaps a value."""
 
 
 @dataclass(frozen=True)
@@ -34,23 +41,41 @@ class Source:
 
 
 @dataclass(frozen=True)
+class AxisOf:
+    """The size of an axis of one of a node's outputs."""
+
+    node: fx.Node
+    output: int
+    axis: int
+
+
+@dataclass(frozen=True)
 class Use:
     """A tagged integer reached a call: as the size of an axis of one of the node's outputs, times `scale`."""
 
-    source: Source
+    source: Source | AxisOf
     node: fx.Node
     output: int
     axis: int
     scale: int
 
 
+@dataclass(frozen=True)
+class _SizeOf:
+    """A size that was read from the result of a call, which is yet to be found in the graph."""
+
+    call: "_Call"
+    output: int
+    axis: int
+
+
 class TaggedInt(int):
     """An integer that knows its source; a product with a plain integer knows the factor too."""
 
-    source: Source
+    source: Source | _SizeOf
     scale: int
 
-    def __new__(cls, value: int, source: Source, scale: int = 1) -> "TaggedInt":
+    def __new__(cls, value: int, source: Source | _SizeOf, scale: int = 1) -> "TaggedInt":
         """Tag a value."""
         self = super().__new__(cls, value)
         self.source = source
@@ -68,8 +93,10 @@ class TaggedInt(int):
         return int(self)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Call:
+    """A call of a torch function, without the tensors that it was given."""
+
     path: str
     name: str
     arguments: tuple[Any, ...]
@@ -77,26 +104,58 @@ class _Call:
 
 
 class _Recorder(TorchFunctionMode):
-    """Records every call of a torch function, with the path of the module that makes it."""
+    """Records every call of a torch function, with the path of the module that makes it; tags sizes of tensors."""
 
     def __init__(self) -> None:
         super().__init__()
         self.paths = [""]
         self.calls: list[_Call] = []
+        self._origins: Any = WeakIdKeyDictionary()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Size) or func is torch.Tensor.size:
+            return self._tagged_sizes(args[0], result, args[1:])
         results = result if isinstance(result, list | tuple) else (result,)
-        shapes = tuple(tuple(entry.shape) for entry in results if isinstance(entry, torch.Tensor))
-        arguments = (*args, *(kwargs or {}).values())
-        self.calls.append(_Call(self.paths[-1], getattr(func, "__name__", ""), arguments, shapes))
+        outputs = [entry for entry in results if isinstance(entry, torch.Tensor)]
+        given = (None if isinstance(entry, torch.Tensor) else entry for entry in (*args, *(kwargs or {}).values()))
+        call = _Call(
+            self.paths[-1],
+            getattr(func, "__name__", ""),
+            tuple(given),
+            tuple(tuple(int(size) for size in entry.shape) for entry in outputs),
+        )
+        self.calls.append(call)
+        for number, output in enumerate(outputs):
+            self._origins[output] = (call, number)
         return result
+
+    def _tagged_sizes(self, tensor: torch.Tensor, sizes: Any, axis: tuple[Any, ...]) -> Any:
+        """Return the sizes that were read from a tensor, tagged where a call made that tensor."""
+        if tensor not in self._origins:
+            return sizes
+        call, output = self._origins[tensor]
+        if isinstance(sizes, torch.Size):
+            return torch.Size([TaggedInt(size, _SizeOf(call, output, position)) for position, size in enumerate(sizes)])
+        return TaggedInt(sizes, _SizeOf(call, output, axis[0] % tensor.dim())) if axis else sizes
 
 
 def find_uses(model: nn.Module, example_inputs: ModelInputs, captured: Captured) -> list[Use]:
-    """Return where integer attributes of the model's modules reach the sizes of axes. The model is left as it was."""
+    """Return where attributes of the model's modules, and sizes of tensors, reach the sizes of axes.
+
+    The model is left as it was.
+    """
     recorder = _Recorder()
-    with in_mode(model, training=False), _tagged(model), _followed(model, recorder), torch.no_grad(), recorder:
+    # Code that asks whether it is being exported takes the same path as it did for the graph.
+    with (
+        _compiling_state_context(),
+        emptied_afterwards(model),
+        in_mode(model, training=False),
+        _tagged(model),
+        _followed(model, recorder),
+        torch.no_grad(),
+        recorder,
+    ):
         example_inputs.run(model)
     nodes: dict[tuple[str, str], list[fx.Node]] = defaultdict(list)
     for node in captured.graph.nodes:
@@ -105,13 +164,26 @@ def find_uses(model: nn.Module, example_inputs: ModelInputs, captured: Captured)
     calls: dict[tuple[str, str], list[_Call]] = defaultdict(list)
     for call in recorder.calls:
         calls[call.path, _operator_name(call)].append(call)
-    return [
-        use
+    found = {
+        call: node
         for key, made in calls.items()
         if len(made) == len(nodes[key])
         for call, node in zip(made, nodes[key], strict=True)
-        for use in _uses_of(call, node)
+    }
+    return [
+        Use(source, node, output, axis, tagged.scale)
+        for call, node in found.items()
+        for tagged, output, axis in _sizes_in(call, node)
+        if (source := _source(tagged, found)) is not None
     ]
+
+
+def _source(tagged: TaggedInt, found: dict[_Call, fx.Node]) -> Source | AxisOf | None:
+    """Return where a tagged integer comes from; None where that call is not in the graph."""
+    source = tagged.source
+    if isinstance(source, Source):
+        return source
+    return AxisOf(found[source.call], source.output, source.axis) if source.call in found else None
 
 
 def _operator_name(call: _Call) -> str:
@@ -119,22 +191,33 @@ def _operator_name(call: _Call) -> str:
     return "split_with_sizes" if has_sizes else call.name.strip("_")
 
 
-def _uses_of(call: _Call, node: fx.Node) -> Iterator[Use]:
-    if call.name in SIZE_CALLS:
-        for axis, size in enumerate(_integers(call.arguments[1:])):
-            if isinstance(size, TaggedInt):
-                yield Use(size.source, node, 0, axis, size.scale)
+def _sizes_in(call: _Call, node: fx.Node) -> Iterator[tuple[TaggedInt, int, int]]:
+    """Yield the tagged integers that say how large an axis is, each with the output and the axis."""
+    for size, output, axis in _named_sizes(call, node):
+        if isinstance(size, TaggedInt) and output < len(call.shapes) and axis < len(call.shapes[output]):
+            yield size, output, axis
+
+
+def _named_sizes(call: _Call, node: fx.Node) -> Iterator[tuple[Any, int, int]]:
+    """Yield the sizes that a call is given for its results, each with the output and the axis."""
+    of_tensor = call.name in SIZE_CALLS or call.name.startswith("new_")
+    last = len(call.shapes[0]) - 1 if call.shapes else 0
+    if call.name in SIZE_CALLS or call.name in CREATIONS:
+        yield from ((size, 0, axis) for axis, size in enumerate(_integers(call.arguments[of_tensor:])))
+    elif call.name == "eye":
+        yield from ((size, 0, axis) for axis, size in enumerate(_integers(call.arguments) * 2))
+    elif call.name == "histc":
+        yield call.arguments[1], 0, 0
+    elif call.name == "one_hot":
+        yield call.arguments[-1], 0, last
     elif call.name == "split":
         dim: Any = node.args[2] if len(node.args) > 2 else 0
         given = call.arguments[1]
-        for output, size in enumerate(given if isinstance(given, list | tuple) else [given]):
-            if isinstance(size, TaggedInt) and output < len(call.shapes):
-                yield Use(size.source, node, output, int(dim) % len(call.shapes[output]), size.scale)
+        sizes = given if isinstance(given, list | tuple) else [given]
+        yield from ((size, output, int(dim) % (last + 1)) for output, size in enumerate(sizes))
     elif call.name in ("layer_norm", "rms_norm"):
-        sizes = _integers(call.arguments[1:2])
-        for position, size in enumerate(sizes):
-            if isinstance(size, TaggedInt):
-                yield Use(size.source, node, 0, len(call.shapes[0]) - len(sizes) + position, size.scale)
+        normalized = _integers(call.arguments[1:2])
+        yield from ((size, 0, last + 1 - len(normalized) + position) for position, size in enumerate(normalized))
 
 
 def _integers(arguments: Any) -> list[int]:

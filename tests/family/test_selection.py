@@ -143,4 +143,6 @@ def test_parts_of_frozen_tensors_are_not_joined_to_the_graph() -> None:
 def test_without_autograd_nothing_is_joined() -> None:
     with torch.no_grad():
         (part,) = gather([Selection((2,), True)], [torch.ones(8, requires_grad=True)])
-    assert not part.requires_grad
+    assert part.is_leaf
+    # Operators may choose their algorithm by it: a member must choose as its extracted network does.
+    assert part.requires_grad

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+GRID = torch.zeros(2, 3, 3, 2)
+
 
 class Between(nn.Module):
     """Puts an operator between a layer that makes its channels and, where it has one, a layer that reads them."""
@@ -126,6 +128,14 @@ def like_first() -> Iterator[Case]:
         "dropout": lambda x: functional.dropout(x, 0.5, training=False),
         "feature_dropout": lambda x: torch.feature_dropout(x, 0.5, False),
         "alpha_dropout": lambda x: torch.alpha_dropout(x, 0.5, False),
+        "cumprod": lambda x: x.cumprod(2),
+        "cummax": lambda x: x.cummax(2).values,
+        "cummin": lambda x: x.cummin(2).values,
+        "logcumsumexp": lambda x: x.logcumsumexp(3),
+        "fill": lambda x: x.clone().fill_(2.0),
+        "empty_like": lambda x: torch.empty_like(x).fill_(0.0),
+        "real": lambda x: x.to(torch.complex128).real,
+        "imag": lambda x: x.to(torch.complex128).imag,
         "clone": lambda x: x.clone(),
         "contiguous": lambda x: x.transpose(2, 3).contiguous(),
         "detach": lambda x: x.detach(),
@@ -158,6 +168,15 @@ def pointwise() -> Iterator[Case]:
     yield after_conv(op=lambda x: x * x.mean((2, 3), keepdim=True))
     # Broadcast over axes that the other operand lacks.
     yield after_linear(op=lambda x: x.unsqueeze(1) * x.unsqueeze(2), exact=True)
+    yield after_conv("__and__", op=lambda x: torch.ops.aten.__and__.Tensor(x > 0, x < 1))
+    yield after_conv("__or__", op=lambda x: torch.ops.aten.__or__.Tensor(x > 0, x < 1))
+    yield after_conv("_weight_norm", op=lambda x: torch._weight_norm(x, x.mean((1, 2, 3), keepdim=True)), exact=False)
+    yield after_conv("complex", op=lambda x: torch.complex(x, x.mean(2, keepdim=True)).imag)
+    yield after_conv("polar", op=lambda x: torch.polar(x, x).real)
+    yield after_conv("floor_divide", op=lambda x: x // 2)
+    yield after_conv("copy", op=lambda x: torch.empty_like(x).copy_(x))
+    yield Case(("prelu",), lambda: nn.Sequential(conv(8), nn.PReLU(8), conv(5, 8)))
+    yield Case(("prelu",), lambda: nn.Sequential(conv(8), nn.PReLU(), conv(5, 8)))
     yield Case((), lambda: Joined(torch.add, (8, 8), conv(4, 8)))
     yield Case((), lambda: Joined(torch.mul, (8, 1), conv(4, 8)))
 
@@ -234,6 +253,8 @@ def attention() -> Iterator[Case]:
     name = "scaled_dot_product_attention"
     yield Case((name,), Attention, (6, 5), exact=False, baked=(3,))
     yield Case((name,), lambda: Attention(masked=True), (6, 5), exact=False, baked=(3,))
+    # Grouped queries: key heads shrink, and how many query heads each of them serves.
+    yield Case((name,), lambda: Attention(key_heads=2), (6, 5), exact=False, baked=(3,))
 
 
 class Products(nn.Module):
@@ -246,6 +267,17 @@ class Products(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.product(self.left(x), self.right(x))
+
+
+class Both(nn.Module):
+    """Gives both entries of a pair to a layer."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return self.layer(*pair)  # type: ignore[no-any-return]
 
 
 class Bare(nn.Module):
@@ -277,6 +309,13 @@ def products() -> Iterator[Case]:
     yield Case(("dot",), lambda: Bare(lambda x, a, b: x.sum() * torch.dot(a, b), (8,), (8,)), (3,))
     yield Case(("addmm",), lambda: Bare(lambda x, a, b: torch.addmm(b, x, a), (3, 8), (8,)), (3,))
     yield Case(("baddbmm",), lambda: Bare(lambda x, a, b: torch.baddbmm(b, x, a), (2, 3, 8), (2, 6, 8)), (6, 3))
+    yield Case(("outer",), lambda: Bare(lambda x, a, b: x @ torch.outer(a, b), (3,), (8,)), (3,))
+    yield Case(("ger",), lambda: Bare(lambda x, a, b: x @ torch.ger(a, b), (3,), (8,)), (3,))
+    yield case("inner", op=lambda a, b: torch.inner(a[0], b[0]))
+    yield case("tensordot", op=lambda a, b: torch.tensordot(a, b, dims=([2], [2])))
+    yield case("tensordot", op=lambda a, b: torch.tensordot(a, b, dims=([0, 1], [0, 1])))
+    yield case("cdist", op=torch.cdist)
+    yield Case(("bilinear",), lambda: Between(lambda x: (x, x), nn.Linear(3, 8), Both(nn.Bilinear(8, 8, 5))), (3,))
     for equation in ("bnc,bmc->bnm", "bnc,bnd->bcd", "...c,...c->...", "bnc,bnd"):
         yield case("einsum", op=functools.partial(torch.einsum, equation))
 
@@ -317,6 +356,8 @@ def parts() -> Iterator[Case]:
     yield through("slice", op=lambda x: x[:, x.size(1) // 2 :], after=read)
     yield after_conv("narrow", op=lambda x: x.narrow(2, 1, 2))
     yield after_conv("expand", op=lambda x: x.mean(2, keepdim=True).expand(-1, -1, 6, -1))
+    yield after_conv("expand", op=lambda x: x.mean(1, keepdim=True).expand(-1, x.size(1), -1, -1), exact=False)
+    yield after_conv("expand", op=lambda x: x.mean((1, 2, 3)).expand(x.size(1), -1), exact=False)
     yield after_conv("expand_as", op=lambda x: x.mean(1, keepdim=True).expand_as(x), exact=False)
     yield after_conv("broadcast_to", op=lambda x: x.mean(2, keepdim=True).broadcast_to(x.shape))
     yield after_conv("repeat", op=lambda x: x.repeat(1, 2, 1, 3))
@@ -337,6 +378,23 @@ def moves() -> Iterator[Case]:
     yield after_conv("constant_pad_nd", op=lambda x: torch.ops.aten.constant_pad_nd(x, [0, 1]))
     yield after_conv("roll", op=lambda x: x.roll((1, 1), (2, 3)))
     yield after_conv("flip", op=lambda x: x.flip(2))
+    yield after_conv("swapdims", op=lambda x: x.swapdims(1, -1))
+    yield after_conv("moveaxis", op=lambda x: x.moveaxis(1, -1))
+    yield after_conv("adjoint", op=lambda x: x.adjoint())
+    yield after_conv("mH", op=lambda x: x.mH)
+    yield after_conv("diff", op=lambda x: x.diff(dim=2))
+    yield after_conv("diagonal", op=lambda x: x.diagonal(dim1=2, dim2=3))
+    yield after_conv("diagonal", op=lambda x: x.diagonal(1, 3, 2))
+    yield after_conv("view_as_complex", op=lambda x: torch.view_as_complex(x.unflatten(3, (2, 2))).abs())
+    yield after_conv("view_as_real", op=lambda x: torch.view_as_real(x.to(torch.complex128)))
+    yield through("channel_shuffle", op=lambda x: torch.channel_shuffle(x, 2), after=lambda: conv(5, 8))
+    yield after_conv("concat", op=lambda x: torch.concat([x, x], 1))
+    yield after_conv("concatenate", op=lambda x: torch.concatenate([x, x], 2))
+    yield after_conv("im2col", op=lambda x: functional.unfold(x, 2))
+    yield after_conv(
+        "im2col", "col2im", op=lambda x: functional.fold(functional.unfold(x, 2, stride=2), 4, 2, stride=2)
+    )
+    yield after_conv("grid_sampler", op=lambda x: functional.grid_sample(x, GRID.to(x.dtype), align_corners=False))
     yield after_conv("view_as", op=lambda x: x.flatten(2).view_as(x))
     yield after_conv("reshape_as", op=lambda x: x.flatten(2).reshape_as(x))
 
@@ -356,6 +414,17 @@ def picks() -> Iterator[Case]:
 
 
 def made() -> Iterator[Case]:
+    yield after_conv("meshgrid", op=lambda x: x + torch.meshgrid(torch.arange(4), torch.arange(4), indexing="ij")[0])
+    yield after_conv("meshgrid", op=lambda x: x + torch.meshgrid(torch.arange(4), torch.arange(4), indexing="xy")[0])
+    yield after_conv("rand", op=lambda x: x * torch.rand(4), exact=False)
+    yield after_conv("randn", op=lambda x: x * torch.randn(4), exact=False)
+    yield after_conv("randint", op=lambda x: x * torch.randint(3, (4,)), exact=False)
+    yield after_conv("randn_like", op=torch.randn_like, exact=False)
+    yield after_conv("bernoulli", op=lambda x: torch.bernoulli(x.sigmoid()), exact=False)
+    yield after_conv("new_empty", op=lambda x: x.new_empty(4).fill_(1.0) * x)
+    # Sizes that are read from a tensor follow it; those of attributes are covered by attention.
+    yield after_conv("zeros", op=lambda x: x + torch.zeros(x.shape, dtype=x.dtype))
+    yield after_conv("new_ones", op=lambda x: x.new_ones(x.size(0), x.size(1)))
     yield after_conv("arange", op=lambda x: x + torch.arange(4))
     yield after_conv("linspace", op=lambda x: x * torch.linspace(0, 1, 4))
     yield after_conv("eye", op=lambda x: x * torch.eye(4))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supple.trace.axes import Atom, Expression, Labels, expression_size
+from supple.trace.axes import REPEATED, Atom, Expression, Labels, expression_size
 from supple.trace.structure import Axis, Factor
 
 SIZES = (1, 2, 3, 4, 6, 12)
@@ -112,7 +112,7 @@ def test_unify_makes_labels_the_same_or_fixes_both(program: Program, data: st.Da
 @given(programs())
 def test_what_is_fixed_has_a_reason(program: Program) -> None:
     atoms = [atom for entry in program.made for product in program.labels.resolve(entry) for atom in product]
-    known = {None, "given", "they differ", "whole", "it is repeated along another axis", "a repeated concatenation"}
+    known = {None, "given", "they differ", "whole", REPEATED}
     assert {atom.fixed for atom in atoms} <= known
 
 

@@ -31,18 +31,18 @@ def names(model: nn.Module, x: torch.Tensor = X) -> list[str]:
 
 
 def test_an_unknown_operator_freezes_what_it_touches_and_only_that() -> None:
-    structure = trace(Middle(lambda x: x.logcumsumexp(1)), (X,))
+    structure = trace(Middle(lambda x: x.renorm(2, 0, 1.0)), (X,))
     assert [dimension.name for dimension in structure.space.dimensions] == ["second.width"]
-    assert Frozen("operator aten.logcumsumexp.default", "no rule for this operator") in structure.frozen
-    assert Frozen("first.width", "operator aten.logcumsumexp.default has no rule for it") in structure.frozen
+    assert Frozen("operator aten.renorm.default", "no rule for this operator") in structure.frozen
+    assert Frozen("first.width", "operator aten.renorm.default has no rule for it") in structure.frozen
 
 
 def test_what_an_unknown_operator_returns_is_fixed_too() -> None:
-    structure = trace(Middle(lambda x: x.gather(1, torch.zeros(2, 32, dtype=torch.long))), (X,))
+    structure = trace(Middle(lambda x: x.renorm(2, 1, 1.0)), (X,))
     assert structure.frozen == (
-        Frozen("operator aten.gather.default", "no rule for this operator"),
-        Frozen("first.width", "operator aten.gather.default has no rule for it"),
-        Frozen("second.weight, axis 1", "operator aten.gather.default has no rule for it"),
+        Frozen("operator aten.renorm.default", "no rule for this operator"),
+        Frozen("first.width", "operator aten.renorm.default has no rule for it"),
+        Frozen("second.weight, axis 1", "operator aten.renorm.default has no rule for it"),
     )
     assert structure.shape("second.weight", structure.space.min()) == (8, 32)
 

@@ -10,14 +10,17 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import index_rule_cases
 import pytest
+import recurrent_rule_cases
+import rule_cases
 import torch
-from rule_cases import CASES, Case
+from rule_cases import Case
 from torch import nn
 from torch.func import functional_call
 from torch.utils._pytree import tree_leaves
 
-from supple.trace import Attribute, Axis, Factor, bind_uses
+from supple.trace import Attribute, Axis, Factor, bind_uses, sized_axes
 from supple.trace.attributes import module_attributes
 from supple.trace.axes import Atom, Expression
 from supple.trace.capture import capture
@@ -27,6 +30,7 @@ from supple.trace.rules import GROUPS, rule_for
 from supple.trace.tagging import find_uses
 
 BATCH = 2
+CASES = [*rule_cases.CASES, *index_rule_cases.CASES, *recurrent_rule_cases.CASES]
 
 
 def free_atoms(propagation: Propagation, labels: list[Expression], baked: tuple[int, ...]) -> list[Atom]:
@@ -90,8 +94,9 @@ def test_members_follow_the_labels(case: Case) -> None:
     outputs = list(captured.graph.output_node().all_input_nodes)
     # Outputs are free here, so that the last operator is put to the test too.
     captured.graph.output_node().args = ((),)
-    propagation = Propagation(captured)
-    sized = bind_uses(find_uses(model, ModelInputs.of(x), captured), propagation)
+    uses = find_uses(model, ModelInputs.of(x), captured)
+    propagation = Propagation(captured, sized_axes(uses))
+    sized = bind_uses(uses, propagation)
     assert not propagation.frozen
     labels = [label for axes in propagation.tensors.values() for label in axes]
     names = {atom: f"a{number}" for number, atom in enumerate(free_atoms(propagation, labels, case.baked))}

@@ -18,9 +18,12 @@ from supple.trace.rules import (
     indexing,
     matmul,
     normalisation,
+    ordering,
     pointwise,
     pooling,
+    recurrent,
     reduction,
+    scattering,
     shape,
     splitting,
 )
@@ -39,13 +42,18 @@ GROUPS = (
     indexing,
     matmul,
     normalisation,
+    ordering,
     pointwise,
     pooling,
+    recurrent,
     reduction,
+    scattering,
     shape,
     splitting,
 )
 
+# Operators of other libraries, by their full names: a `linear` that is not PyTorch's may be anything.
+_FOREIGN: dict[str, Rule] = {"transformers::grouped_mm_fallback": matmul.grouped_matmul}
 _BY_NAME: dict[str, Rule] = {name: rule for group in GROUPS for name, rule in group.RULES.items()}
 
 
@@ -53,12 +61,14 @@ def rule_for(target: Any) -> Rule | None:
     """Return the rule of an operator, or None.
 
     Overloads and in-place forms (`relu_`) share the rule of their operator; operators that PyTorch tags as pointwise
-    share one rule. Only PyTorch's own operators have rules: another library's `linear` may be anything.
+    share one rule.
     """
     if target is operator.getitem:
         return indexing.getitem
-    if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten":
+    if not isinstance(target, torch._ops.OpOverload):
         return None
+    if target.namespace != "aten":
+        return _FOREIGN.get(target._schema.name)
     functional = target._opname.removesuffix("_")
     for name in (target._opname, functional):
         if name in _BY_NAME:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from torch import fx
 
-from supple.trace.axes import GROUPS, Expression, expression_size
+from supple.trace.axes import Expression, expression_size
 from supple.trace.rules.pointwise import broadcast
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _repeated(propagation: "Propagation", heads: Expression, size: int) -> Expre
         return heads
     whole = propagation.fresh(expression_size(heads))
     propagation.labels.unify(whole, heads, "key heads that are repeated")
-    return ((*whole[0], *propagation.fresh(repeats, GROUPS)[0]),)
+    return ((*whole[0], *propagation.fresh(repeats)[0]),)
 
 
 RULES = {"scaled_dot_product_attention": scaled_dot_product_attention}

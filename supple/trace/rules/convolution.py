@@ -84,7 +84,28 @@ def transposed_convolution(propagation: "Propagation", node: fx.Node) -> "list[A
     return [(*x[:channel], out_channels, *space)]
 
 
+def unfold(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label the patches of an image: (batch, channels, *space) -> (batch, channels x kernel, patches)."""
+    x = propagation.axes(node.args[0])
+    shape = output_shapes(node)[0]
+    kernel = propagation.fresh(shape[-2] // expression_size(x[-3]), KERNEL)
+    columns = ((*_as_product(x[-3], propagation), *kernel[0]),)
+    return [(*x[:-3], columns, propagation.fresh(shape[-1], POSITION))]
+
+
+def fold(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label the image that sums patches: (batch, channels x kernel, patches) -> (batch, channels, *space)."""
+    x = propagation.axes(node.args[0])
+    shape = output_shapes(node)[0]
+    channels = propagation.fresh(shape[-3])
+    kernel = propagation.fresh(expression_size(x[-2]) // shape[-3], KERNEL)
+    propagation.unify(x[-2], ((*channels[0], *kernel[0]),), node)
+    return [(*x[:-2], channels, *(propagation.fresh(size, POSITION) for size in shape[-2:]))]
+
+
 RULES = {
+    "im2col": unfold,
+    "col2im": fold,
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), transposed_convolution),
     "conv1d": convolution,
     "conv2d": convolution,

@@ -5,18 +5,25 @@ from typing import TYPE_CHECKING
 from torch import fx
 
 from supple.trace.axes import POSITION
-from supple.trace.capture import output_shapes
 
 if TYPE_CHECKING:
     from supple.trace.propagation import Axes, Propagation
 
 
 def create(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
-    """Label a tensor of sizes that the code names: they stay as they are."""
-    return [tuple(propagation.fresh(size, POSITION) for size in shape) for shape in output_shapes(node)]
+    """Label a tensor of sizes that the code names."""
+    return [propagation.make(node, POSITION)]
 
 
-RULES = dict.fromkeys(
+def meshgrid(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a grid of coordinates: each output has the axes of all operands."""
+    axes = [propagation.axes(operand)[0] for operand in propagation.argument(node, "tensors")]
+    if propagation.has_argument(node, "indexing") and propagation.argument(node, "indexing") == "xy":
+        axes[:2] = reversed(axes[:2])
+    return [tuple(axes)] * len(axes)
+
+
+RULES = {"meshgrid": meshgrid} | dict.fromkeys(
     (
         "_assert_tensor_metadata",
         "arange",
@@ -24,10 +31,14 @@ RULES = dict.fromkeys(
         "eye",
         "full",
         "linspace",
+        "new_empty",
         "new_full",
         "new_ones",
         "new_zeros",
         "ones",
+        "rand",
+        "randint",
+        "randn",
         "scalar_tensor",
         "zeros",
     ),

@@ -23,8 +23,15 @@ def _over_last(space_axes: int) -> "Callable[[Propagation, fx.Node], list[Axes]]
     return pool
 
 
+def grid_sampler(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label an image sampled at points; x: (batch, channels, *space), grid: (batch, *points, coordinates)."""
+    x, grid = propagation.axes(node.args[0]), propagation.axes(node.args[1])
+    return [(*x[:2], *grid[1:-1])]
+
+
 RULES = (
-    {
+    {"grid_sampler": grid_sampler}
+    | {
         f"{kind}{space_axes}d{suffix}": _over_last(space_axes)
         for space_axes in (1, 2, 3)
         for kind, suffix in (

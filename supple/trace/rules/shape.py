@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from torch import fx
 
-from supple.trace.axes import POSITION, Expression, expression_size
+from supple.trace.axes import GROUPS, POSITION, Expression, expression_size
 from supple.trace.capture import output_shapes
 
 if TYPE_CHECKING:
@@ -120,6 +120,48 @@ def roll(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     return [x]
 
 
+def difference(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label the differences of neighbours along an axis, which is fixed."""
+    x = propagation.axes(node.args[0])
+    position = propagation.argument(node, "dim") % len(x)
+    propagation.fix(x[position], "its neighbours are compared")
+    shorter = propagation.fresh(output_shapes(node)[0][position], POSITION)
+    return [(*x[:position], shorter, *x[position + 1 :])]
+
+
+def diagonal(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label the diagonal of two axes, which becomes the last one."""
+    x = propagation.axes(node.args[0])
+    one, other = (propagation.argument(node, name) % len(x) for name in ("dim1", "dim2"))
+    size = output_shapes(node)[0][-1]
+    along = x[one]
+    if propagation.argument(node, "offset") == 0 and expression_size(along) == expression_size(x[other]):
+        propagation.unify(along, x[other], node)
+    else:
+        propagation.fix(along, POSITION)
+        propagation.fix(x[other], POSITION)
+        along = propagation.fresh(size, POSITION)
+    return [(*(label for axis, label in enumerate(x) if axis not in (one, other)), along)]
+
+
+def complex_pairs(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a view of pairs of numbers as complex numbers, or back; the pairs are the last axis."""
+    x = propagation.axes(node.args[0])
+    if len(output_shapes(node)[0]) > len(x):
+        return [(*x, propagation.fresh(2, POSITION))]
+    propagation.fix(x[-1], POSITION)
+    return [x[:-1]]
+
+
+def channel_shuffle(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label (batch, groups x channels of a group, ...) -> (batch, channels of a group x groups, ...)."""
+    x = propagation.axes(node.args[0])
+    groups = int(propagation.argument(node, "groups"))
+    group, of_a_group = propagation.fresh(groups, GROUPS), propagation.fresh(expression_size(x[1]) // groups)
+    propagation.unify(x[1], ((*group[0], *of_a_group[0]),), node)
+    return [(x[0], ((*of_a_group[0], *group[0]),), *x[2:])]
+
+
 def concatenate(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     """Label a concatenation: the joined axis holds the operands' segments one after another, the others are equal."""
     operands = [propagation.axes(operand) for operand in propagation.argument(node, "tensors")]
@@ -143,7 +185,18 @@ RULES = {
     "transpose": transpose,
     "unsqueeze": unsqueeze,
     "cat": concatenate,
+    "concat": concatenate,
+    "concatenate": concatenate,
+    "diff": difference,
+    "diagonal": diagonal,
+    "view_as_complex": complex_pairs,
+    "view_as_real": complex_pairs,
+    "channel_shuffle": channel_shuffle,
     "swapaxes": transpose,
+    "swapdims": transpose,
+    "moveaxis": movedim,
+    "adjoint": reverse_axes,
+    "mH": reverse_axes,
     "t": reverse_axes,
     "mT": reverse_axes,
     "numpy_T": reverse_axes,

@@ -95,16 +95,13 @@ def _run(propagation: "Propagation", node: fx.Node, label: Expression, start: in
 def expand(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     """Label an expansion: axes of size 1 stretch, new ones come first."""
     x = propagation.axes(node.args[0])
-    shape = output_shapes(node)[0]
-    new = len(shape) - len(x)
-    return [
-        tuple(
-            x[position - new]
-            if position >= new and expression_size(x[position - new]) == size
-            else propagation.fresh(size, REPEATS)
-            for position, size in enumerate(shape)
-        )
-    ]
+    made = propagation.make(node, REPEATS)
+    new = len(made) - len(x)
+    stretched = (
+        old if expression_size(old) == expression_size(label) else label
+        for old, label in zip(x, made[new:], strict=True)
+    )
+    return [(*made[:new], *stretched)]
 
 
 def repeat_interleave(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
@@ -133,13 +130,13 @@ def repeat(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
 
 
 def stack(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
-    """Label tensors laid side by side along a new axis."""
+    """Label tensors laid side by side along a new axis: it can shrink where each comes from one of equal blocks."""
     operands = [propagation.axes(operand) for operand in propagation.argument(node, "tensors")]
     for other in operands[1:]:
         for one, two in zip(operands[0], other, strict=True):
             propagation.unify(one, two, node)
     position = propagation.argument(node, "dim") % (len(operands[0]) + 1)
-    new = propagation.fresh(len(operands), "tensors side by side")
+    new = propagation.lay_side_by_side(propagation.argument(node, "tensors"))
     return [(*operands[0][:position], new, *operands[0][position:])]
 
 
