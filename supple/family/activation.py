@@ -116,9 +116,7 @@ class Activator:
         enclosing = _exchange(self._undo)
         self._undo = []
         try:
-            changes: Changes = []
-            if config is not None:
-                changes.extend((attributes, name, {}) for attributes, name in self._caches)
+            changes: Changes = [(attributes, name, {}) for attributes, name in self._caches]
             if config == self._largest:
                 changes.extend(self._changes_of_largest)
             elif config is not None:

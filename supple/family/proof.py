@@ -14,6 +14,7 @@ from supple.errors import SuppleError
 from supple.family.family import Family
 from supple.space import Config, Kind
 from supple.trace import ModelInputs
+from supple.trace.caches import emptied_afterwards
 from supple.trace.modes import in_mode
 
 RANDOM_CONFIGS = 3
@@ -98,7 +99,12 @@ def _run(
     named: Mapping[str, Any] | None = None,
     training: bool = False,
 ) -> list[Any]:
-    with torch.no_grad(), torch.random.fork_rng(enabled=training), in_mode(module, training):
+    with (
+        torch.no_grad(),
+        torch.random.fork_rng(enabled=training),
+        in_mode(module, training),
+        emptied_afterwards(module),
+    ):
         return tree_leaves(inputs.run(module, **(named or {})))
 
 

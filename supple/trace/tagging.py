@@ -24,7 +24,7 @@ from supple.trace.capture import Captured, module_path
 from supple.trace.inputs import ModelInputs
 from supple.trace.modes import in_mode
 
-SIZE_CALLS = frozenset({"reshape", "view", "expand", "unflatten", "broadcast_to"})
+SIZE_CALLS = frozenset({"reshape", "view", "expand", "broadcast_to"})
 """Methods that take the sizes of their result."""
 
 CREATIONS = frozenset({"zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty"})
@@ -119,9 +119,10 @@ class _Recorder(TorchFunctionMode):
         results = result if isinstance(result, list | tuple) else (result,)
         outputs = [entry for entry in results if isinstance(entry, torch.Tensor)]
         given = (None if isinstance(entry, torch.Tensor) else entry for entry in (*args, *(kwargs or {}).values()))
+        is_indexed = func is torch.Tensor.__getitem__ and isinstance(args[1], torch.Tensor)
         call = _Call(
             self.paths[-1],
-            getattr(func, "__name__", ""),
+            "index" if is_indexed else getattr(func, "__name__", ""),
             tuple(given),
             tuple(tuple(int(size) for size in entry.shape) for entry in outputs),
         )
@@ -204,6 +205,10 @@ def _named_sizes(call: _Call, node: fx.Node) -> Iterator[tuple[Any, int, int]]:
     last = len(call.shapes[0]) - 1 if call.shapes else 0
     if call.name in SIZE_CALLS or call.name in CREATIONS:
         yield from ((size, 0, axis) for axis, size in enumerate(_integers(call.arguments[of_tensor:])))
+    elif call.name == "unflatten":
+        parts = _integers(call.arguments[2:])
+        first = int(call.arguments[1]) % (last + 2 - len(parts))
+        yield from ((size, 0, first + position) for position, size in enumerate(parts))
     elif call.name == "eye":
         yield from ((size, 0, axis) for axis, size in enumerate(_integers(call.arguments) * 2))
     elif call.name == "histc":

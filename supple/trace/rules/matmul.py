@@ -75,7 +75,10 @@ def einsum(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
                 propagation.unify(known, expression, node)
     around = broadcast(propagation, node, ellipses)
     shared = [letters[c] for c in letters if c in right and sum(c in term for term in left.split(",")) > 1]
-    _note_batch(propagation, tuple(shared), operands)
+    propagation.note_heads(shared)
+    for operand in operands:
+        if len(propagation.axes(operand)) > 2 and propagation.is_parameter(operand):
+            propagation.note_stack(propagation.axes(operand)[0])
     if not arrow:
         right = ("..." if ellipses else "") + "".join(sorted(c for c in set(left) - {",", "."} if left.count(c) == 1))
     before, dots, after = right.partition("...")
