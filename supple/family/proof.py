@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from supple.errors import SuppleError
 from supple.family.family import Family
@@ -16,6 +15,7 @@ from supple.space import Config, Kind
 from supple.trace import ModelInputs
 from supple.trace.caches import emptied_afterwards
 from supple.trace.modes import in_mode
+from supple.trace.outputs import seen_leaves
 
 RANDOM_CONFIGS = 3
 
@@ -105,7 +105,7 @@ def _run(
         in_mode(module, training),
         emptied_afterwards(module),
     ):
-        return tree_leaves(inputs.run(module, **(named or {})))
+        return seen_leaves(inputs.run(module, **(named or {})))
 
 
 def _equal(one: list[Any], other: list[Any]) -> bool:

@@ -16,6 +16,7 @@ from supple.errors import SuppleError
 from supple.trace.caches import emptied_afterwards
 from supple.trace.inputs import ModelInputs
 from supple.trace.modes import in_mode
+from supple.trace.outputs import seen_outputs_only
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def capture(model: nn.Module, example_inputs: ModelInputs) -> Captured:
             # A mistake that has nothing to do with the export gets plainer words here.
             with emptied_afterwards(model):
                 example_inputs.run(model)
-            with _quiet(), emptied_afterwards(model):
+            with _quiet(), emptied_afterwards(model), seen_outputs_only(model):
                 program = torch.export.export(model, example_inputs.args, dict(example_inputs.kwargs), strict=False)
     except Exception as error:  # whatever the user's forward raises
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

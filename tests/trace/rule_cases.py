@@ -388,6 +388,7 @@ def moves() -> Iterator[Case]:
     yield after_conv("view_as_complex", op=lambda x: torch.view_as_complex(x.unflatten(3, (2, 2))).abs())
     yield after_conv("view_as_real", op=lambda x: torch.view_as_real(x.to(torch.complex128)))
     yield through("channel_shuffle", op=lambda x: torch.channel_shuffle(x, 2), after=lambda: conv(5, 8))
+    yield after_conv("cat", op=lambda x: torch.cat([torch.tensor([], dtype=x.dtype), x], 2))
     yield after_conv("concat", op=lambda x: torch.concat([x, x], 1))
     yield after_conv("concatenate", op=lambda x: torch.concatenate([x, x], 2))
     yield after_conv("im2col", op=lambda x: functional.unfold(x, 2))

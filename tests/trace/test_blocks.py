@@ -177,3 +177,43 @@ def test_the_stages_of_a_mobilenet_are_found_in_its_one_container() -> None:
     }
     # The first block of a stage changes the shape, and stays.
     assert [block.path for block in structure.blocks] == [f"blocks.{number}" for number in (1, 2, 4, 5, 7, 8, 9)]
+
+
+class NormedInTurn(nn.Module):
+    """The same features through several bare norms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norms = nn.Linear(8, 16), nn.ModuleList(nn.LayerNorm(16) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        for norm in self.norms:
+            x = norm(x)
+        return x.mean(-1)
+
+
+def test_bare_norms_are_no_blocks() -> None:
+    assert depths(trace(NormedInTurn(), (torch.randn(2, 8),))) == {}
+
+
+class Stacked(nn.Module):
+    """Results of layers side by side, in an order of the code's own."""
+
+    def __init__(self, order: tuple[int, ...]) -> None:
+        super().__init__()
+        self.order = order
+        self.weights, self.layers = nn.Linear(8, 4), nn.ModuleList(nn.Linear(8, 16) for _ in range(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        results = torch.stack([self.layers[number](x) for number in self.order], 1)
+        return (results * self.weights(x).softmax(-1).unsqueeze(-1)).sum((1, 2))
+
+
+def test_results_side_by_side_are_experts_only_where_each_block_gives_one_in_order() -> None:
+    x = torch.randn(2, 8)
+    kinds = {entry.name: (entry.kind, entry.values) for entry in trace(Stacked((0, 1, 2, 3)), (x,)).space.dimensions}
+    assert kinds["layers.expert"] == (Kind.EXPERT, (1, 2, 3, 4))
+    structure = trace(Stacked((1, 0, 2, 3)), (x,))
+    assert Kind.EXPERT not in {entry.kind for entry in structure.space.dimensions}
+    assert "tensors lie side by side along it" in {entry.reason for entry in structure.frozen}

@@ -162,3 +162,39 @@ def test_one_size_of_all_parts_is_found() -> None:
     config = structure.space.min()
     assert {entry.name: entry.axis.size(config) for entry in structure.attributes}["half"] == 8
     assert structure.shape("first.weight", config) == (16, 32)
+
+
+class Enlarged(nn.Module):
+    """Sizes that are read from one tensor, for others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(32, 16), nn.Linear(16, 5)
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.first(x)
+        scale = self.scale.expand(y.size(-1)) + torch.zeros(y.shape[2])
+        return self.second(y * scale)  # type: ignore[no-any-return]
+
+
+def test_a_size_that_is_read_from_a_tensor_follows_it() -> None:
+    structure = trace(Enlarged(), (X,))
+    assert [dimension.name for dimension in structure.space.dimensions] == ["first.width"]
+
+
+class Unflattened(nn.Module):
+    """Heads that are split off the last axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_heads, self.first = 4, nn.Linear(32, 48)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.first(x).unflatten(-1, (self.num_heads, 12)).mean(-1).flatten(2).sum(-1)
+
+
+def test_the_sizes_of_an_unflattened_axis_are_told_apart() -> None:
+    captured = capture(Unflattened(), INPUTS)
+    (use,) = [use for use in find_uses(Unflattened(), INPUTS, captured) if isinstance(use.source, Source)]
+    assert (use.source.name, use.axis) == ("num_heads", 2)

@@ -165,6 +165,8 @@ def channel_shuffle(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
 def concatenate(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     """Label a concatenation: the joined axis holds the operands' segments one after another, the others are equal."""
     operands = [propagation.axes(operand) for operand in propagation.argument(node, "tensors")]
+    # Empty vectors join anything: caches start as such.
+    operands = [axes for axes in operands if [expression_size(label) for label in axes] != [0]] or operands
     joined = propagation.argument(node, "dim") % len(operands[0])
     for other in operands[1:]:
         for axis, expression in enumerate(other):
