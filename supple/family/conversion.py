@@ -27,7 +27,8 @@ def convert(
 
     The model is copied, not changed. `example_inputs`: one batch of inputs as the model takes them (a tensor, a tuple
     of positional inputs, or a mapping of named ones), at least two samples. Every dimension found is proved by a run;
-    what fails is frozen and listed by `family.summary()`.
+    what fails is frozen and listed by `family.summary()`. Of the outputs, those that the first one is computed from
+    (hidden states, caches) follow the member; all others keep their shape.
 
     Patterns name dimensions, or the modules around them, with `*` for anything. `choices` gives dimensions other
     values, as sizes or as shares of the full size: `{"blocks.*.mlp": [0.5, 0.75, 1.0]}`. `freeze` keeps them as they

@@ -19,13 +19,14 @@ HEAD_SIZE = "the size of a head"
 REPEATED = "it is repeated along another axis"
 INPUT = "it is an input of the model"
 OUTPUT = "it is an output of the model"
+ONE_BY_ONE = "its entries are used one by one"
 CHOSEN = "a fixed number of its entries is chosen"
 LOOKED_UP = "its entries are looked up by index"
 SIDE_BY_SIDE = "tensors lie side by side along it"
 UNUSED = "the forward pass in eval mode does not use it"
 
 CONSTANT_BY_NATURE = frozenset(
-    {KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, CHOSEN, HEAD_SIZE, INPUT, OUTPUT, LOOKED_UP}
+    {KERNEL, POSITION, MULTIPLIER, GROUPS, REPEATS, ONE_BY_ONE, CHOSEN, HEAD_SIZE, INPUT, OUTPUT, LOOKED_UP}
 )
 """Reasons that need no mention in a summary: nobody expects these axes to shrink."""
 

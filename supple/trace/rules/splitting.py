@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import fx
 
-from supple.trace.axes import POSITION, REPEATS, Expression, expression_size
+from supple.trace.axes import ONE_BY_ONE, POSITION, REPEATS, Expression, expression_size
 from supple.trace.capture import output_shapes
 from supple.trace.rules.pointwise import pointwise
 
@@ -44,7 +44,7 @@ def unbind(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     """Label the removal of an axis whose entries become tensors of their own: its size is counted, so it is fixed."""
     x = propagation.axes(node.args[0])
     position = propagation.argument(node, "dim") % len(x)
-    propagation.fix(x[position], "its entries are used one by one")
+    propagation.fix(x[position], ONE_BY_ONE)
     return [(*x[:position], *x[position + 1 :])] * len(output_shapes(node))
 
 
@@ -53,7 +53,7 @@ def select(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     x = propagation.axes(node.args[0])
     position = propagation.argument(node, "dim") % len(x)
     if propagation.argument(node, "index") != 0:
-        propagation.fix(x[position], "its entries are used one by one")
+        propagation.fix(x[position], ONE_BY_ONE)
     return [(*x[:position], *x[position + 1 :])]
 
 
