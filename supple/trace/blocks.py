@@ -76,7 +76,8 @@ def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> li
             # A choice leaves itself out where it may: by an option that does nothing.
             and not isinstance(child, Choice)
             and _is_droppable(regions[child_path], propagation)
-            for child_path, child in children
+            and not (number and _goes_past(regions.get(children[number - 1][0], []), regions[child_path]))
+            for number, (child_path, child) in enumerate(children)
         ]
         runs.extend(_runs_of(path, children, droppable))
     return runs
@@ -159,6 +160,23 @@ def _paths_called_once(model: nn.Module, graph: fx.Graph) -> set[str]:
             calls.setdefault(path, set()).add(key)
     places = Counter(module for _, module in model.named_modules(remove_duplicate=False))
     return {path for path, keys in calls.items() if len(keys) == 1 and places[model.get_submodule(path)] == 1}
+
+
+def _goes_past(one: list[fx.Node], following: list[fx.Node]) -> bool:
+    """Say whether a block's output goes into the block that follows it and also past it, to the model's output.
+
+    Then the code counts on both: it joins the results of all blocks, say.
+    """
+    inside = {*one, *following}
+    reached: set[fx.Node] = set()
+    waiting = [user for node in _outputs(one) for user in node.users]
+    while waiting:
+        node = waiting.pop()
+        if node not in reached:
+            reached.add(node)
+            # Inside the following block nothing is followed further.
+            waiting.extend(node.users if node not in inside else ())
+    return not reached.isdisjoint(following) and any(node.op == "output" for node in reached)
 
 
 def _is_droppable(region: list[fx.Node], propagation: Propagation) -> bool:

@@ -217,3 +217,24 @@ def test_results_side_by_side_are_experts_only_where_each_block_gives_one_in_ord
     structure = trace(Stacked((1, 0, 2, 3)), (x,))
     assert Kind.EXPERT not in {entry.kind for entry in structure.space.dimensions}
     assert "tensors lie side by side along it" in {entry.reason for entry in structure.frozen}
+
+
+class Joined(nn.Module):
+    """Layers in turn, whose results are all joined (Res2Net)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Linear(8, 64), nn.Linear(64, 4)
+        self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = self.stem(x).split(16, -1)
+        results, y = [], torch.zeros_like(parts[0])
+        for part, layer in zip(parts, self.layers, strict=True):
+            y = layer(y + part)
+            results.append(y)
+        return self.head(torch.cat(results, -1))
+
+
+def test_blocks_whose_results_are_also_joined_are_none() -> None:
+    assert depths(trace(Joined(), (torch.randn(2, 8),))) == {}
