@@ -21,7 +21,8 @@ def bind_multihead_attention(model: nn.Module, propagation: Propagation) -> None
             propagation.module_attributes[path, "d_model"] = width
         if not isinstance(module, nn.MultiheadAttention):
             continue
-        stream, inner = propagation.tensors[keys[f"{path}.out_proj.weight".lstrip(".")]]
+        prefix = f"{path}." if path else ""
+        stream, inner = propagation.tensors[keys[f"{prefix}out_proj.weight"]]
         heads = propagation.fresh(module.num_heads)
         of_heads = ((*heads[0], *propagation.fresh(module.head_dim, HEAD_SIZE)[0]),)
         propagation.labels.unify(inner, of_heads, REASON)
@@ -29,6 +30,7 @@ def bind_multihead_attention(model: nn.Module, propagation: Propagation) -> None
         propagation.note_heads([heads])
         propagation.module_attributes[path, "num_heads"] = heads
         propagation.module_attributes[path, "embed_dim"] = stream
-        if module._qkv_same_embed_dim:
-            propagation.module_attributes[path, "kdim"] = stream
-            propagation.module_attributes[path, "vdim"] = stream
+        for name, weight in (("kdim", "k_proj_weight"), ("vdim", "v_proj_weight")):
+            # One matrix for queries, keys and values where all have the same width.
+            key = keys.get(prefix + weight)
+            propagation.module_attributes[path, name] = stream if key is None else propagation.tensors[key][1]

@@ -134,6 +134,23 @@ class Mixture(nn.Module):
         return self.head(self.second(self.first(self.stem(x))))  # type: ignore[no-any-return]
 
 
+class Translator(nn.Module):
+    """PyTorch's own transformer, and its attention with keys of another width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.narrow = nn.Embedding(20, 64), nn.Linear(64, 32)
+        self.transformer = nn.Transformer(64, 4, 2, 2, 96, batch_first=True)
+        self.attention = nn.MultiheadAttention(64, 4, kdim=32, vdim=32, batch_first=True)
+        self.head = nn.Linear(64, 5)
+
+    def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Map source: (batch, length) and target: (batch, other length) to (batch, other length, 5)."""
+        x = self.transformer(self.table(source), self.table(target))
+        keys = self.narrow(x)
+        return self.head(x + self.attention(x, keys, keys)[0])  # type: ignore[no-any-return]
+
+
 class CachedBias(nn.Module):
     """Attention whose bias is kept in a dictionary in eval mode, as timm's LeViT does."""
 

@@ -15,6 +15,7 @@ from other_architecture_cases import (
     PointNet,
     StackedExperts,
     Tagger,
+    Translator,
 )
 from torch import nn
 
@@ -33,6 +34,7 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[torch.Tensor, ...]]] = {
     "all experts": (lambda: Mixture(StackedExperts), (SEQUENCE,)),
     "best experts": (lambda: Mixture(StackedExperts, best=3), (SEQUENCE,)),
     "listed experts": (lambda: Mixture(ListedExperts), (SEQUENCE,)),
+    "translator": (Translator, (WORDS, WORDS[:, :4])),
     "cached": (CachedBias, (SEQUENCE,)),
 }
 
@@ -136,8 +138,7 @@ def test_a_member_holds_the_first_experts_and_its_router_knows_them_only(familie
 
 
 def test_what_lies_inside_a_listed_expert_hangs_on_their_number(families: dict[str, Family]) -> None:
-    condition = families["listed experts"].space["first.experts.3.0.hidden"].condition
-    assert condition is not None
+    (condition,) = families["listed experts"].space["first.experts.3.0.hidden"].conditions
     assert (condition.parent, condition.at_least) == ("first.experts.expert", 4)
 
 
@@ -149,3 +150,16 @@ def test_a_member_does_not_see_what_another_has_cached(families: dict[str, Famil
         for config in (large, small, large):
             assert torch.equal(family(SEQUENCE, config=config), family.extract(config)(SEQUENCE))
     assert family.model.cache == family.extract(small).cache == {}
+
+
+def test_heads_of_pytorch_s_own_attention_shrink_with_the_stream(families: dict[str, Family]) -> None:
+    family = families["translator"]
+    assert family.structure.frozen == ()
+    assert kinds(family) == {Kind.HEADS: 1, Kind.WIDTH: 1, Kind.HIDDEN: 4, Kind.DEPTH: 2}
+    member = family.extract(family.space.min())
+    attention = member.transformer.decoder.layers[0].self_attn
+    assert (attention.embed_dim, attention.num_heads, attention.kdim, attention.head_dim) == (16, 1, 16, 16)
+    assert (member.attention.embed_dim, member.attention.kdim, member.transformer.d_model) == (16, 8, 16)
+    # Each of the queries, keys and values keeps the rows of the first head.
+    full = family.model.transformer.decoder.layers[0].self_attn.in_proj_weight.reshape(3, 4, 16, 64)
+    assert torch.equal(attention.in_proj_weight, full[:, 0, :, :16].reshape(48, 16))
