@@ -163,20 +163,23 @@ def _paths_called_once(model: nn.Module, graph: fx.Graph) -> set[str]:
 
 
 def _goes_past(one: list[fx.Node], following: list[fx.Node]) -> bool:
-    """Say whether a block's output goes into the block that follows it and also past it, to the model's output.
+    """Say whether a block's one output goes into the block that follows it and also past it, to the model's output.
 
     Then the code counts on both: it joins the results of all blocks, say.
     """
-    inside = {*one, *following}
+    outputs = _outputs(one)
+    if len(outputs) != 1:
+        return False
+    inside = set(following)
     reached: set[fx.Node] = set()
-    waiting = [user for node in _outputs(one) for user in node.users]
+    waiting = list(outputs[0].users)
     while waiting:
         node = waiting.pop()
         if node not in reached:
             reached.add(node)
             # Inside the following block nothing is followed further.
             waiting.extend(node.users if node not in inside else ())
-    return not reached.isdisjoint(following) and any(node.op == "output" for node in reached)
+    return not reached.isdisjoint(inside) and any(node.op == "output" for node in reached)
 
 
 def _is_droppable(region: list[fx.Node], propagation: Propagation) -> bool:
