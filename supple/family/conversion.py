@@ -7,7 +7,7 @@ from torch import nn
 
 from supple.errors import SuppleError
 from supple.family.family import Family
-from supple.family.proof import prove
+from supple.family.proof import proved
 from supple.family.resolution import with_resolutions
 from supple.trace import Inputs, ModelInputs, trace
 from supple.trace.wishes import with_wishes
@@ -22,13 +22,15 @@ def convert(
     ties: Mapping[str, str | Sequence[str]] | None = None,
     resolutions: Sequence[int] = (),
     kernel_transform: bool = False,
+    prove: bool = True,
 ) -> Family:
     """Turn a PyTorch model into a family.
 
     The model is copied, not changed. `example_inputs`: one batch of inputs as the model takes them (a tensor, a tuple
     of positional inputs, or a mapping of named ones), at least two samples. Every dimension found is proved by a run;
-    what fails is frozen and listed by `family.summary()`. Of the outputs, those that the first one is computed from
-    (hidden states, caches) follow the member; all others keep their shape.
+    what fails is frozen and listed by `family.summary()`. With `prove=False` none is tried: a member may fail later. Of
+    the outputs, those that the first one is computed from (hidden states, caches) follow the member; all others keep
+    their shape.
 
     Patterns name dimensions, or the modules around them, with `*` for anything. `choices` gives dimensions other
     values, as sizes or as shares of the full size: `{"blocks.*.mlp": [0.5, 0.75, 1.0]}`. `freeze` keeps them as they
@@ -50,7 +52,9 @@ def convert(
         raise SuppleError(f"{type(model).__name__} cannot be copied: {error}") from error
     traced = with_resolutions(trace(shared, inputs), inputs, resolutions)
     structure = with_wishes(traced, choices or {}, freeze, ties or {})
-    family = prove(Family(shared, structure), model, inputs)
+    family = Family(shared, structure)
+    if prove:
+        family = proved(family, model, inputs)
     if not family.space.dimensions:
         reasons = "; ".join(f"{entry.what}: {entry.reason}" for entry in family.structure.frozen[:3])
         raise SuppleError(f"Nothing in {type(model).__name__} can be elastic ({reasons}).")

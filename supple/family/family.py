@@ -12,6 +12,7 @@ from torch import nn
 from supple.errors import SuppleError
 from supple.family.activation import Activator, buffer_places, parameter_places
 from supple.family.calibration import recomputed_statistics
+from supple.family.copying import deepcopy_model
 from supple.family.counting import count_macs
 from supple.family.kernel_transform import KernelTransforms
 from supple.family.resolution import RESOLUTION, is_images, resized
@@ -86,8 +87,7 @@ class Family(nn.Module):
                 copies[id(place.tensor)] = place.tensor.clone()
             for place in parameter_places(self.model):
                 copies[id(place.tensor)] = nn.Parameter(place.tensor.detach().clone(), trained[place.key])
-            member: nn.Module = copy.deepcopy(self.model, copies)
-        return member
+            return deepcopy_model(self.model, copies)
 
     def resize(self, config: Config, inputs: torch.Tensor) -> torch.Tensor:
         """Return images (batch, channels, height, width) at the member's resolution; other tensors as they are.

@@ -59,10 +59,16 @@ class Axis:
         kept: list[int] = []
         start = 0
         for segment in self.segments:
-            offsets = [0]
-            for factor in segment:
-                offsets = [offset * factor.full + index for offset in offsets for index in factor.indices(config)]
-            kept.extend(start + offset for offset in offsets)
+            if all(factor.dimension is None for factor in segment[1:]):
+                # As the parts of a concatenation, of which there may be hundreds: one run.
+                unit = math.prod(factor.full for factor in segment[1:])
+                run = segment[0].indices(config)
+                kept.extend(range(start + run.start * unit, start + run.stop * unit))
+            else:
+                offsets = [0]
+                for factor in segment:
+                    offsets = [offset * factor.full + index for offset in offsets for index in factor.indices(config)]
+                kept.extend(start + offset for offset in offsets)
             start += math.prod(factor.full for factor in segment)
         first = kept[0] if kept else 0
         if kept == list(range(first, first + len(kept))):
