@@ -1,15 +1,16 @@
 """From a model to a family."""
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
 from supple.errors import SuppleError
 from supple.family.family import Family
+from supple.family.preparing import prepared, unwrapped
 from supple.family.proof import proved
 from supple.family.resolution import with_resolutions
 from supple.trace import Inputs, ModelInputs, trace
+from supple.trace.modes import in_mode
 from supple.trace.wishes import with_wishes
 
 
@@ -46,15 +47,14 @@ def convert(
     if not isinstance(model, nn.Module):
         raise SuppleError(f"supple.convert takes a torch.nn.Module, not {type(model).__name__}.")
     inputs = ModelInputs.of(example_inputs)
-    try:
-        shared = copy.deepcopy(model)
-    except Exception as error:  # whatever the user's modules raise
-        raise SuppleError(f"{type(model).__name__} cannot be copied: {error}") from error
-    traced = with_resolutions(trace(shared, inputs), inputs, resolutions)
+    shared = prepared(model)
+    # Code that reads a parametrized weight in training mode may change it.
+    with in_mode(shared, training=False):
+        traced = with_resolutions(trace(shared, inputs), inputs, resolutions)
     structure = with_wishes(traced, choices or {}, freeze, ties or {})
     family = Family(shared, structure)
     if prove:
-        family = proved(family, model, inputs)
+        family = proved(family, unwrapped(model), inputs)
     if not family.space.dimensions:
         reasons = "; ".join(f"{entry.what}: {entry.reason}" for entry in family.structure.frozen[:3])
         raise SuppleError(f"Nothing in {type(model).__name__} can be elastic ({reasons}).")

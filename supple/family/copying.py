@@ -10,6 +10,7 @@ import copyreg
 from collections import OrderedDict
 from typing import Any
 
+import torch
 from torch import nn
 
 _ATOMIC = (int, float, bool, str, bytes, type(None))
@@ -45,6 +46,10 @@ def _deepcopy(value: Any, memo: dict[int, Any]) -> Any:
         for key, entry in value.items():
             entries[_deepcopy(key, memo)] = _deepcopy(entry, memo)
         return entries
+    if isinstance(value, torch.Tensor) and not value.is_leaf:
+        # As the weight that a hook of torch.nn.utils.weight_norm works out before each run.
+        memo[id(value)] = computed = value.detach().clone()
+        return computed
     return copy.deepcopy(value, memo)
 
 

@@ -16,6 +16,7 @@ from supple.errors import SuppleError
 from supple.trace.caches import emptied_afterwards
 from supple.trace.inputs import ModelInputs
 from supple.trace.modes import in_mode
+from supple.trace.obstacles import what_is_in_the_way
 from supple.trace.outputs import seen_outputs_only
 
 
@@ -46,10 +47,9 @@ def capture(model: nn.Module, example_inputs: ModelInputs) -> Captured:
             with _quiet(), emptied_afterwards(model), seen_outputs_only(model):
                 program = torch.export.export(model, example_inputs.args, dict(example_inputs.kwargs), strict=False)
     except Exception as error:  # whatever the user's forward raises
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise SuppleError(
             f"{type(model).__name__} cannot be captured with inputs of shape {example_inputs.shapes}: "
-            f"{type(error).__name__}: {first_line}"
+            f"{what_is_in_the_way(error)}"
         ) from error
     shared = first_keys(model)
     tensors: dict[str, str] = {}

@@ -1,0 +1,41 @@
+"""What in a model is in the way of its capture, with the line of the user's code."""
+
+import sysconfig
+import traceback
+from pathlib import Path
+
+import torch
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
+_TORCH = str(Path(torch.__file__).resolve().parent)
+_SUPPLE = str(Path(__file__).resolve().parent.parent)
+_STANDARD = sysconfig.get_path("stdlib")
+_INSTALLED = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+
+
+def what_is_in_the_way(error: BaseException) -> str:
+    """Return one line: what kind of obstacle an export met, where in the user's code, and PyTorch's first words."""
+    words = str(error).strip()
+    message = f"{type(error).__name__}: {words.splitlines()[0]}" if words else type(error).__name__
+    if isinstance(error, GuardOnDataDependentSymNode):
+        message = (
+            "what it computes depends on the numbers in a tensor, which no graph can hold; say it with torch.where or "
+            f"torch.cond, or take that part out of the model ({message})"
+        )
+    place = _users_line(error)
+    return f"{place}: {message}" if place else message
+
+
+def _users_line(error: BaseException) -> str | None:
+    """Return the innermost line of code that is neither PyTorch's nor ours, as `file:line: source`."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.line and _is_users(frame.filename):
+            return f"{frame.filename}:{frame.lineno}: `{frame.line.strip()}`"
+    return None
+
+
+def _is_users(filename: str) -> bool:
+    if filename.startswith((_TORCH, _SUPPLE, "<")):
+        return False
+    # Installed packages, as timm, lie within the folder of the standard library.
+    return filename.startswith(_INSTALLED) or not filename.startswith(_STANDARD)
