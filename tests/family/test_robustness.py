@@ -192,7 +192,7 @@ def test_an_output_of_a_users_class_must_be_known_to_pytorch() -> None:
     class Unknown(Answer):
         pass
 
-    with pytest.raises(SuppleError, match="Unknown.* in output, which is not a known type.*register a pytree"):
+    with pytest.raises(SuppleError, match=r"Unknown.* in output, which is not a known type.*register a pytree"):
         convert(Answering(Unknown), X)
     torch.export.register_dataclass(Answer)
     family = convert(Answering(Answer), X).eval()
