@@ -15,6 +15,7 @@ from supple.family.calibration import recomputed_statistics
 from supple.family.copying import deepcopy_model
 from supple.family.counting import count_macs
 from supple.family.kernel_transform import KernelTransforms
+from supple.family.pretrained import is_pretrained, make_savable
 from supple.family.resolution import RESOLUTION, is_images, resized
 from supple.family.summary import Summary, summarise
 from supple.space import Config, Space
@@ -87,7 +88,10 @@ class Family(nn.Module):
                 copies[id(place.tensor)] = place.tensor.clone()
             for place in parameter_places(self.model):
                 copies[id(place.tensor)] = nn.Parameter(place.tensor.detach().clone(), trained[place.key])
-            return deepcopy_model(self.model, copies)
+            member = deepcopy_model(self.model, copies)
+        if is_pretrained(member):
+            make_savable(member, self.model)
+        return member
 
     def resize(self, config: Config, inputs: torch.Tensor) -> torch.Tensor:
         """Return images (batch, channels, height, width) at the member's resolution; other tensors as they are.
