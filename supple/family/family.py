@@ -87,7 +87,7 @@ class Family(nn.Module):
             for place in buffer_places(self.model):
                 copies[id(place.tensor)] = place.tensor.clone()
             for place in parameter_places(self.model):
-                copies[id(place.tensor)] = nn.Parameter(place.tensor.detach().clone(), trained[place.key])
+                copies[id(place.tensor)] = nn.Parameter(_own(place.tensor), trained[place.key])
             member = deepcopy_model(self.model, copies)
         if is_pretrained(member):
             make_savable(member, self.model)
@@ -190,3 +190,9 @@ class Family(nn.Module):
         device = next(self.model.parameters()).device
         with self.activate(config) as member:
             return count_macs(member, shapes.zeros(device).map(partial(self.resize, config)))
+
+def _own(part: torch.Tensor) -> torch.Tensor:
+    """Return a tensor that shares no memory with the shared weights: most parts are such copies already."""
+    fills_its_memory = part.untyped_storage().nbytes() == part.numel() * part.element_size()
+    is_copy = fills_its_memory and not isinstance(part, nn.Parameter)
+    return part.detach() if is_copy else part.detach().clone()
