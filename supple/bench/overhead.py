@@ -5,18 +5,15 @@ The targets are what the same measurement of once-for-all's hand-written elastic
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import torch
 from torch.nn import functional
 
 from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
-from supple.bench.timing import Spread, Timings, one_thread, time_interleaved
 from supple.bench.overhead_networks import NETWORKS
-from supple.bench.timing import Spread, Timings, time_interleaved
+from supple.bench.timing import Spread, Timings, one_thread, time_interleaved
 from supple.family import Family, convert
 from supple.progress import Progress
 from supple.space import Config
@@ -28,8 +25,6 @@ def run(options: Options, progress: Progress) -> Outcome:
     """Compare the largest, the smallest and random members of four networks with the same members taken out."""
     rows: list[dict[str, Cell]] = []
     with one_thread():
-        for name, (build, image_shape) in NETWORKS.items():
-    with _one_thread():
         for name, network in NETWORKS.items():
             torch.manual_seed(options.seed)
             inputs = network.draw(4 if options.quick else 64)

@@ -191,6 +191,7 @@ class Family(nn.Module):
         with self.activate(config) as member:
             return count_macs(member, shapes.zeros(device).map(partial(self.resize, config)))
 
+
 def _own(part: torch.Tensor) -> torch.Tensor:
     """Return a tensor that shares no memory with the shared weights: most parts are such copies already."""
     fills_its_memory = part.untyped_storage().nbytes() == part.numel() * part.element_size()

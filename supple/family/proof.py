@@ -66,7 +66,7 @@ def proved(family: Family, original: nn.Module, example_inputs: ModelInputs) -> 
 
 def _smallest_of_all_blocks(space: Space) -> Config:
     """Return the config with the smallest value of every dimension that no other hangs on: none drops out."""
-    parents = {entry.condition.parent for entry in space.dimensions if entry.condition is not None}
+    parents = {condition.parent for entry in space.dimensions for condition in entry.conditions}
     return space.config({entry.name: entry.smallest for entry in space.dimensions if entry.name not in parents})
 
 
