@@ -32,9 +32,10 @@ def make_savable(member: Any, full: Any) -> None:
     """Let a member of the model `full` number its layers, for the cache of `generate`, and save its own config."""
     for container in member.modules():
         if isinstance(container, nn.ModuleList):
-            for number, layer in enumerate(container):
-                for module in layer.modules():
-                    if isinstance(vars(module).get("layer_idx"), int):
+            for number, (name, layer) in enumerate(container._modules.items()):
+                # A list inside a layer has numbers of its own: only those that named this layer change.
+                for module in layer.modules() if layer is not None else ():
+                    if str(vars(module).get("layer_idx")) == name != str(number):
                         vars(module)["layer_idx"] = number
     # On the instance: its class stays the user's.
     member.__dict__["save_pretrained"] = MethodType(_SavePretrained(copy.deepcopy(full.config)), member)

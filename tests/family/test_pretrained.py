@@ -44,7 +44,7 @@ def family(request: pytest.FixtureRequest) -> Family:
 
 def of_equal_layers(family: Family, share: int) -> Config:
     """Return the config in which every dimension, the depth too, has the full size divided by `share`."""
-    return family.space.config({entry.name: entry.largest // share for entry in family.space.dimensions})
+    return family.space.config({entry.name: max(entry.largest // share, 1) for entry in family.space.dimensions})
 
 
 @pytest.mark.parametrize("share", [2, 4])
