@@ -6,7 +6,7 @@ from torch import nn
 
 from supple.errors import SuppleError
 from supple.family.family import Family
-from supple.family.preparing import prepared, unwrapped
+from supple.family.preparing import own_parameters, prepared, unwrapped
 from supple.family.proof import proved
 from supple.family.resolution import with_resolutions
 from supple.trace import Inputs, ModelInputs, trace
@@ -58,4 +58,5 @@ def convert(
     if not family.space.dimensions:
         reasons = "; ".join(f"{entry.what}: {entry.reason}" for entry in family.structure.frozen[:3])
         raise SuppleError(f"Nothing in {type(model).__name__} can be elastic ({reasons}).")
+    own_parameters(family.model)
     return Family(family.model, family.structure, kernel_transform=True) if kernel_transform else family

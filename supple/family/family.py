@@ -1,7 +1,7 @@
 """A family: the user's model, its shared weights and its space of members."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -80,6 +80,16 @@ class Family(nn.Module):
 
         It carries the member's calibrated batch-norm statistics where `calibrate` has been called for the config.
         """
+        return self._taken_out(config, _own)
+
+    def borrow(self, config: Config) -> nn.Module:
+        """Return the member as `extract` does, but on the shared weights' own memory wherever it holds them whole.
+
+        It costs less memory and is there to be run, not to be changed.
+        """
+        return self._taken_out(config, _whole_or_own)
+
+    def _taken_out(self, config: Config, take: Callable[[torch.Tensor], torch.Tensor]) -> nn.Module:
         trained = {place.key: place.tensor.requires_grad for place in parameter_places(self.model)}
         with torch.no_grad(), self._standing(config):
             # deepcopy takes what its memo holds: of a part that is a view it would copy the whole.
@@ -87,7 +97,7 @@ class Family(nn.Module):
             for place in buffer_places(self.model):
                 copies[id(place.tensor)] = place.tensor.clone()
             for place in parameter_places(self.model):
-                copies[id(place.tensor)] = nn.Parameter(_own(place.tensor), trained[place.key])
+                copies[id(place.tensor)] = nn.Parameter(take(place.tensor), trained[place.key])
             member = deepcopy_model(self.model, copies)
         if is_pretrained(member):
             make_savable(member, self.model)
@@ -194,6 +204,10 @@ class Family(nn.Module):
 
 def _own(part: torch.Tensor) -> torch.Tensor:
     """Return a tensor that shares no memory with the shared weights: most parts are such copies already."""
+    return part.detach().clone() if isinstance(part, nn.Parameter) else _whole_or_own(part)
+
+
+def _whole_or_own(part: torch.Tensor) -> torch.Tensor:
+    """Return a tensor that fills its memory: that of the shared weight where the part is all of it."""
     fills_its_memory = part.untyped_storage().nbytes() == part.numel() * part.element_size()
-    is_copy = fills_its_memory and not isinstance(part, nn.Parameter)
-    return part.detach() if is_copy else part.detach().clone()
+    return part.detach() if fills_its_memory else part.detach().clone()

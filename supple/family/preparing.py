@@ -19,10 +19,26 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
-def prepared(model: nn.Module) -> nn.Module:
-    """Return a deep copy of the model that is safe to trace and to cut; warn where it leaves out a wrapper.
+def own_parameters(shared: nn.Module) -> None:
+    """Give the parameters of a prepared model memory of their own."""
+    for parameter in shared.parameters():
+        parameter.data = parameter.data.clone()
 
-    Raises `SuppleError` where parameters have no data yet, or something in the model cannot be copied.
+
+def _parameters_in_place(model: nn.Module) -> dict[int, nn.Parameter]:
+    """Return, for the id of every parameter, one on the same memory: a conversion reads the weights, no more."""
+    return {
+        id(parameter): nn.Parameter(parameter.detach(), parameter.requires_grad)
+        for parameter in model.parameters()
+        if type(parameter) is nn.Parameter
+    }
+
+
+def prepared(model: nn.Module) -> nn.Module:
+    """Return a copy of the model that is safe to trace and to cut; warn where it leaves out a wrapper.
+
+    Its parameters still share the memory of the model's, until `own_parameters`. Raises `SuppleError` where parameters
+    have no data yet, or something in the model cannot be copied.
     """
     for key, tensor in model.state_dict(keep_vars=True).items():
         if is_lazy(tensor):
@@ -35,7 +51,7 @@ def prepared(model: nn.Module) -> nn.Module:
                 "first, or make it anew with  model.to_empty(device=...)"
             )
     try:
-        shared = deepcopy_model(unwrapped(model), {})
+        shared = deepcopy_model(unwrapped(model), _parameters_in_place(model))
     except Exception as error:  # whatever the user's modules raise
         raise SuppleError(f"{type(model).__name__} cannot be copied: {error}") from error
     compiled = [] if shared.__class__ is model.__class__ else [type(model).__name__]

@@ -84,7 +84,7 @@ class _Proof:
         try:
             inputs = self.inputs.map(partial(family.resize, config))
             inside = _run(family, inputs, {"config": config})
-            outside = _run(family.extract(config), inputs)
+            outside = _run(family.borrow(config), inputs)
             if self.training_inputs is not None:
                 training_inputs = self.training_inputs.map(partial(family.resize, config))
                 _run(family, training_inputs, {"config": config}, training=True)
