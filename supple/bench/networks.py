@@ -49,11 +49,12 @@ class UNet(nn.Module):
 class LstmTagger(nn.Module):
     """A tag for each word of a text: two layers of LSTM in both directions, over an embedding.
 
+    The vocabulary is the size of the Penn Treebank's.
     Source: Huang et al., Bidirectional LSTM-CRF Models for Sequence Tagging, 2015 (without the CRF).
     """
 
     def __init__(
-        self, num_words: int = 20_000, num_tags: int = 17, embedding_dim: int = 128, hidden: int = 256
+        self, num_words: int = 10_000, num_tags: int = 17, embedding_dim: int = 128, hidden: int = 256
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(num_words, embedding_dim)

@@ -14,6 +14,7 @@ from torch.export.graph_signature import InputKind
 
 from supple.errors import SuppleError
 from supple.trace.caches import emptied_afterwards
+from supple.trace.inlining import inlined
 from supple.trace.inputs import ModelInputs
 from supple.trace.modes import in_mode
 from supple.trace.obstacles import what_is_in_the_way
@@ -59,7 +60,7 @@ def capture(model: nn.Module, example_inputs: ModelInputs) -> Captured:
             tensors[spec.arg.name] = shared[spec.target]
         else:
             inputs.add(spec.arg.name)
-    return Captured(program.graph, tensors, frozenset(inputs))
+    return Captured(inlined(program.graph_module), tensors, frozenset(inputs))
 
 
 @contextmanager

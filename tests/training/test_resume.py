@@ -195,7 +195,9 @@ def test_other_data_are_refused(converted, config, tmp_path, whole):
 
 def test_another_family_is_refused(config, tmp_path, whole):
     other = convert(SmallNet(classes=5), torch.randn(2, 1, 6, 6))
-    with pytest.raises(SuppleError, match=r'The checkpoint is of another model: tensor "model.head.weight" is .3, 16. there'):
+    with pytest.raises(
+        SuppleError, match=r'The checkpoint is of another model: tensor "model.head.weight" is .3, 16. there'
+    ):
         attempt(other, tmp_path / "whole", config)
 
 
