@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from supple.errors import SuppleError, nearest
@@ -27,23 +28,16 @@ class Space:
         if len(self._by_name) != len(self.dimensions):
             raise SuppleError("Two dimensions of one space have the same name.")
         self._values = {entry.name: {value: value for value in entry.values} for entry in self.dimensions}
-        # Every dimension stands after those that it hangs on.
-        self._ordered: list[Dimension] = []
-        placed: set[str] = set()
-        waiting = list(self.dimensions)
-        for dimension in waiting:
-            for condition in dimension.conditions:
-                if condition.parent not in self._by_name:
-                    raise SuppleError(
-                        f'Dimension "{dimension.name}" hangs on "{condition.parent}", which the space does not have.'
-                    )
-        while waiting:
-            ready = [entry for entry in waiting if all(condition.parent in placed for condition in entry.conditions)]
-            if not ready:
-                raise SuppleError("The conditions of the dimensions go round in a circle.")
-            self._ordered.extend(ready)
-            placed.update(entry.name for entry in ready)
-            waiting = [entry for entry in waiting if entry.name not in placed]
+        parents = {entry.name: [condition.parent for condition in entry.conditions] for entry in self.dimensions}
+        for name, above in parents.items():
+            for parent in above:
+                if parent not in self._by_name:
+                    raise SuppleError(f'Dimension "{name}" hangs on "{parent}", which the space does not have.')
+        try:
+            # Every dimension stands after those that it hangs on.
+            self._ordered = [self._by_name[name] for name in TopologicalSorter(parents).static_order()]
+        except CycleError:
+            raise SuppleError("The conditions of the dimensions go round in a circle.") from None
 
     def __getitem__(self, name: str) -> Dimension:
         return self._by_name[name]
