@@ -122,6 +122,21 @@ def reductions() -> Iterator[Case]:
     yield after_conv("std", op=torch.std, exact=False)
     yield after_conv("amin", op=torch.amin, exact=False)
 
+    yield after_conv("cosine_similarity", op=lambda x: functional.cosine_similarity(x, x.flip(2)), exact=False)
+    yield after_conv("pairwise_distance", op=lambda x: functional.pairwise_distance(x, x.flip(2), keepdim=True))
+
+
+def spectra() -> Iterator[Case]:
+    for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
+        for axes in ("", "2", "n"):
+            op = functools.partial(_magnitude, getattr(torch.fft, f"{name}{axes}"), 3 if axes == "" else (2, 3))
+            yield after_conv(f"fft_{name}{axes}", op=op)
+    yield after_conv("unfold", op=lambda x: x.unfold(2, 2, 1))
+
+
+def _magnitude(transform: Callable[..., torch.Tensor], dim: object, x: torch.Tensor) -> torch.Tensor:
+    return transform(x, dim=dim).abs()
+
 
 def like_first() -> Iterator[Case]:
     kept: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -472,6 +487,7 @@ CASES = [
     *pointwise(),
     *like_first(),
     *reductions(),
+    *spectra(),
     *pools(),
     *resized(),
 ]

@@ -25,6 +25,7 @@ from supple.trace.rules import (
     reduction,
     scattering,
     shape,
+    spectral,
     splitting,
 )
 
@@ -49,6 +50,7 @@ GROUPS = (
     reduction,
     scattering,
     shape,
+    spectral,
     splitting,
 )
 

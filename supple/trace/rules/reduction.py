@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from torch import fx
 
 from supple.trace.capture import output_shapes
+from supple.trace.rules.pointwise import broadcast
 
 if TYPE_CHECKING:
     from supple.trace.propagation import Axes, Propagation
@@ -25,7 +26,16 @@ def reduce(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
     return [kept] * len(output_shapes(node))
 
 
-RULES = dict.fromkeys(
+def compare(propagation: "Propagation", node: fx.Node) -> "list[Axes]":
+    """Label a similarity or distance of two operands along one axis, by default the last of a distance."""
+    both = broadcast(propagation, node, [propagation.axes(node.args[0]), propagation.axes(node.args[1])])
+    dim = propagation.argument(node, "dim") if propagation.has_argument(node, "dim") else -1
+    position = dim % len(both)
+    keeps = propagation.has_argument(node, "keepdim") and propagation.argument(node, "keepdim")
+    return [(*both[:position], *((propagation.fresh(1),) if keeps else ()), *both[position + 1 :])]
+
+
+RULES = {"cosine_similarity": compare, "pairwise_distance": compare} | dict.fromkeys(
     (
         "mean",
         "sum",
