@@ -119,10 +119,25 @@ def convert_command(
             help="Sizes, or shares of the full size, as 'blocks.*.mlp=0.5,0.75,1.0'; once per pattern.",
         ),
     ] = None,
+    ties: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tie",
+            metavar="NAME=PATTERN",
+            help="Make one dimension of those found, as 'stage1.hidden=layer1.*.hidden'; once per pattern.",
+        ),
+    ] = None,
     resolutions: Annotated[
         list[int] | None,
         typer.Option("--resolution", metavar="HEIGHT", help="Let images have this height too; once per height."),
     ] = None,
+    kernel_transform: Annotated[
+        bool, typer.Option("--kernel-transform", help="Learn how smaller kernels follow from larger ones.")
+    ] = False,
+    prove: Annotated[
+        bool,
+        typer.Option("--proof/--no-proof", help="Try every dimension by a run, and freeze what fails."),
+    ] = True,
     output: Annotated[
         Path | None, typer.Option("--output", "--out", metavar="FOLDER", help="Save the family in this folder.")
     ] = None,
@@ -131,10 +146,15 @@ def convert_command(
 ) -> None:
     """Turn a model into a family, and print what in it is elastic, how many members it has, and what is frozen."""
     try:
-        from supple.runs import ConvertConfig, ConvertRequest, convert_named, parse_choice
+        from supple.runs import ConvertConfig, ConvertRequest, convert_named, parse_choice, parse_ties
 
         options = ConvertConfig(
-            choices=dict(map(parse_choice, choices or ())), freeze=freeze or [], resolutions=resolutions or []
+            choices=dict(map(parse_choice, choices or ())),
+            freeze=freeze or [],
+            ties=parse_ties(ties or ()),
+            resolutions=resolutions or [],
+            kernel_transform=kernel_transform,
+            prove=prove,
         )
         request = ConvertRequest(model, inputs or (), weights, pretrained, options, output)
         summary = convert_named(request).summary()

@@ -1,7 +1,7 @@
 """Runs: the whole job from one config file, in one directory that survives a crash."""
 
 from supple.runs.config import ConvertConfig, ExportConfig, ModelConfig, RunConfig
-from supple.runs.converting import ConvertRequest, convert_named, parse_choice
+from supple.runs.converting import ConvertRequest, convert_named, parse_choice, parse_ties
 from supple.runs.directory import RunDirectory
 from supple.runs.pipeline import DEMO_CONFIG, execute, load_config, new_directory, newest_directory
 
@@ -19,4 +19,5 @@ __all__ = [
     "new_directory",
     "newest_directory",
     "parse_choice",
+    "parse_ties",
 ]

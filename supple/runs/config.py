@@ -34,6 +34,7 @@ class ConvertConfig(BaseModel):
     )
     resolutions: list[int] = Field(default=[], description="heights that images may have, if not one only")
     kernel_transform: bool = Field(default=False, description="learn how smaller kernels follow from larger ones")
+    prove: bool = Field(default=True, description="try every dimension by a run, and freeze what fails")
 
 
 class ExportConfig(BaseModel):

@@ -1,6 +1,6 @@
 """From the name of a model to a family: what `supple convert` does."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,3 +56,14 @@ def parse_choice(text: str) -> tuple[str, list[float]]:
     if not pattern or not found:
         raise SuppleError(f'"{text}" is no choice: expected PATTERN=VALUES, as "blocks.*.mlp=0.5,0.75,1.0"')
     return pattern, found
+
+
+def parse_ties(texts: Iterable[str]) -> dict[str, list[str]]:
+    """Read texts "NAME=PATTERN"; a name may come with several patterns. Raises `SuppleError` for any other text."""
+    ties: dict[str, list[str]] = {}
+    for text in texts:
+        name, _, pattern = text.partition("=")
+        if not name or not pattern:
+            raise SuppleError(f'"{text}" is no tie: expected NAME=PATTERN, as "stage1.hidden=layer1.*.hidden"')
+        ties.setdefault(name, []).append(pattern)
+    return ties

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import supple
 from supple.cli import app
 from supple.models import resnet_demo
+from supple.runs import ConvertRequest, convert_named, parse_ties
 from supple.space import Kind
 from supple.storage import save_tensors
 
@@ -109,6 +110,37 @@ def test_images_may_have_other_heights() -> None:
     assert [row["values"] for row in json.loads(output)["dimensions"] if row["kind"] == "resolution"] == [[20, 24, 28]]
 
 
+def test_dimensions_are_tied_by_pattern() -> None:
+    tie = ("--tie", "hidden=stages.0.*.hidden")
+    status, output, errors = run(MODEL, *INPUT, "--json", *tie)
+    assert status == 0, errors
+    patterns = [row["pattern"] for row in json.loads(output)["dimensions"]]
+    assert "hidden" in patterns
+    assert not any(pattern.startswith("stages.0.") and pattern.endswith(".hidden") for pattern in patterns)
+
+
+def test_several_patterns_make_one_tie() -> None:
+    assert parse_ties(["a=x.*", "b=z", "a=y.*"]) == {"a": ["x.*", "y.*"], "b": ["z"]}
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [((), (False, True)), (("--kernel-transform",), (True, True)), (("--no-proof",), (False, False))],
+)
+def test_what_the_switches_ask_for(
+    option: tuple[str, ...], expected: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[ConvertRequest] = []
+
+    def convert(request: ConvertRequest) -> supple.Family:
+        asked.append(request)
+        return convert_named(request)
+
+    monkeypatch.setattr("supple.runs.convert_named", convert)
+    assert run(MODEL, *INPUT, *option)[0] == 0
+    assert (asked[0].options.kernel_transform, asked[0].options.prove) == expected
+
+
 def _nothing(folder: Path) -> None:
     pass
 
@@ -177,6 +209,8 @@ MISTAKES = {
         [MODEL, *INPUT, "--choices", "*.hidden=half"],
         "is no choice: expected PATTERN=",
     ),
+    "a tie without a name": (_nothing, [MODEL, *INPUT, "--tie", "*.hidden"], '"*.hidden" is no tie: expected NAME='),
+    "a tie of what does not fit": (_nothing, [MODEL, *INPUT, "--tie", "all=stages.*"], "cannot be tied"),
     "a pattern that finds nothing": (_nothing, [MODEL, *INPUT, "--freeze", "haed"], 'by the pattern "haed"'),
     "a resolution that is too large": (_nothing, [MODEL, *INPUT, "--resolution", "32"], "whole numbers from 1 to 28"),
     "a file where the folder should be": (_write("out", "mine"), [MODEL, *INPUT, "--output", "out"], "is a file"),
