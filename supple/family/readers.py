@@ -17,6 +17,7 @@ from torch.utils.hooks import RemovableHandle
 
 from supple.space import Kind
 from supple.trace import Axis, Structure
+from supple.trace.reparametrized import weight_key
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def find_readers(model: nn.Module, structure: Structure) -> list[Reader]:
     """Return the linear layers and convolutions whose input has elastic channels, each module once."""
     readers: list[Reader] = []
     for path, module in model.named_modules():
-        axes = structure.axes.get(f"{path}.weight" if path else "weight")
+        axes = structure.axes.get(weight_key(path, module))
         if axes is None:
             continue
         if isinstance(module, nn.Linear):

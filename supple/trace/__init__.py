@@ -14,6 +14,7 @@ from supple.trace.inputs import Inputs, ModelInputs
 from supple.trace.kernels import find_kernels, with_kernels
 from supple.trace.multihead import bind_multihead_attention
 from supple.trace.propagation import Propagation
+from supple.trace.reparametrized import fix_spectral_norms
 from supple.trace.structure import Attribute, Axis, Block, Factor, Frozen, Structure
 from supple.trace.tagging import AxisOf, Source, Use, find_uses
 
@@ -32,6 +33,7 @@ def trace(model: nn.Module, example_inputs: Inputs) -> Structure:
         uses, unseen = _uses_seen(model, inputs, captured)
     propagation = Propagation(captured, sized_axes(uses))
     bind_multihead_attention(model, propagation)
+    fix_spectral_norms(model, propagation)
     sized = bind_uses(uses, propagation)
     propagation.fix_broken_labels()
     runs = find_runs(model, captured.graph, propagation)

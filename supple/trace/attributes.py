@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from supple.space import Space
+from supple.trace.reparametrized import weight_key
 from supple.trace.structure import Attribute, Axis, Structure
 
 
@@ -43,7 +44,7 @@ def _of_parameters(model: nn.Module, axes: Mapping[str, tuple[Axis, ...]]) -> It
             names = ("out_features", "in_features")
         elif isinstance(module, nn.Embedding):
             names = ("num_embeddings", "embedding_dim")
-        of_weight = axes.get(f"{path}.weight" if path else "weight", ())
+        of_weight = axes.get(weight_key(path, module), ()) if names else ()
         yield from (Attribute(path, name, axis) for name, axis in zip(names, of_weight, strict=False))
 
 

@@ -8,6 +8,7 @@ from torch import nn
 from supple.trace.axes import HEAD_SIZE
 from supple.trace.capture import first_keys
 from supple.trace.propagation import Propagation
+from supple.trace.reparametrized import weight_key
 
 REASON = "nn.MultiheadAttention takes the size of a head from the width of its input"
 
@@ -22,7 +23,7 @@ def bind_multihead_attention(model: nn.Module, propagation: Propagation) -> None
         if not isinstance(module, nn.MultiheadAttention):
             continue
         prefix = f"{path}." if path else ""
-        stream, inner = propagation.tensors[keys[f"{prefix}out_proj.weight"]]
+        stream, inner = propagation.tensors[keys[weight_key(f"{prefix}out_proj", module.out_proj)]]
         heads = propagation.fresh(module.num_heads)
         of_heads = ((*heads[0], *propagation.fresh(module.head_dim, HEAD_SIZE)[0]),)
         propagation.labels.unify(inner, of_heads, REASON)

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from supple import Family, convert
 from supple.errors import SuppleError
+from supple.trace.reparametrized import SPECTRAL_NORM
 
 X = torch.randn(4, 12)
 
@@ -79,13 +80,26 @@ class Doubled(nn.Module):
         return 2 * weight
 
 
-PARAMETRIZATIONS: dict[str, Callable[[nn.Module], nn.Module]] = {
-    "weight_norm by hooks": nn.utils.weight_norm,
-    "weight_norm": parametrizations.weight_norm,
-    "spectral_norm by hooks": nn.utils.spectral_norm,
-    "spectral_norm": parametrizations.spectral_norm,
-    "orthogonal": parametrizations.orthogonal,
-    "the user's own": lambda layer: parametrize.register_parametrization(layer, "weight", Doubled()),
+@dataclass(frozen=True)
+class Reparametrized:
+    """How a layer's weight is computed, and why the layer cannot shrink then, if it cannot."""
+
+    apply: Callable[[nn.Module], nn.Module]
+    reason: str | None = None
+
+
+PARAMETRIZATIONS = {
+    "weight_norm by hooks": Reparametrized(nn.utils.weight_norm),
+    "weight_norm by hooks, of columns": Reparametrized(lambda layer: nn.utils.weight_norm(layer, dim=1)),
+    "weight_norm": Reparametrized(parametrizations.weight_norm),
+    "spectral_norm by hooks": Reparametrized(nn.utils.spectral_norm, SPECTRAL_NORM),
+    "spectral_norm": Reparametrized(parametrizations.spectral_norm, SPECTRAL_NORM),
+    "orthogonal": Reparametrized(
+        parametrizations.orthogonal, "operator aten.linalg_householder_product.default has no rule for it"
+    ),
+    "the user's own": Reparametrized(
+        lambda layer: parametrize.register_parametrization(layer, "weight", Doubled()),
+    ),
 }
 
 
@@ -94,25 +108,53 @@ PARAMETRIZATIONS: dict[str, Callable[[nn.Module], nn.Module]] = {
 @pytest.mark.parametrize("name", PARAMETRIZATIONS)
 def test_parametrized_weights(name: str, training: bool) -> None:
     model = nn.Sequential(*mlp(), nn.ReLU(), nn.Linear(5, 16), nn.Linear(16, 3)).train(training)
-    PARAMETRIZATIONS[name](model[2])
+    PARAMETRIZATIONS[name].apply(model[2])
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     family = convert(model, X)
     assert all(torch.equal(before[key], tensor) for key, tensor in family.model.state_dict().items())
-    assert "6.width" in family.space
-    # What the parametrization holds together stays, and says why; the rest of the network is elastic.
-    assert "2.width" in family.space or family.structure.frozen
+    smallest = family.extract(family.space.min())
+    assert smallest[6].out_features == 8
+    if (reason := PARAMETRIZATIONS[name].reason) is None:
+        assert (smallest[2].in_features, smallest[2].out_features) == (8, 16)
+    else:
+        # What the parametrization holds together stays, and says why; the rest of the network is elastic.
+        assert smallest[2].in_features == 32
+        assert reason in {entry.reason for entry in family.structure.frozen if entry.what == "0.width"}
     assert_members_are_their_extracts(family)
     # After a step of training too.
     family.train()(X, config=family.space.min()).sum().backward()
     assert_members_are_their_extracts(family)
 
 
-def test_a_users_own_parametrization_is_elastic() -> None:
-    model = mlp()
-    parametrize.register_parametrization(model[2], "weight", Doubled())
-    family = convert(model, X)
-    assert {entry.name for entry in family.space.dimensions} == {"0.width", "2.width"}
-    assert family.extract(family.space.min())[2].weight.shape == (16, 8)
+def test_weight_normed_convolutions_describe_themselves() -> None:
+    layers = [nn.Conv1d(3, 32, 3), nn.Conv1d(32, 32, 3, groups=32), nn.ConvTranspose1d(32, 24, 3), nn.Conv1d(24, 2, 1)]
+    model = nn.Sequential(*map(parametrizations.weight_norm, layers))
+    smallest = (family := convert(model, torch.randn(2, 3, 12))).extract(family.space.min())
+    assert [(layer.in_channels, layer.out_channels, layer.groups) for layer in smallest] == [
+        (3, 8, 1),
+        (8, 8, 8),
+        (8, 8, 1),
+        (8, 2, 1),
+    ]
+
+
+def test_attention_with_a_weight_normed_projection() -> None:
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(32, 4, batch_first=True)
+            parametrizations.weight_norm(self.attention.out_proj)
+            self.first, self.last = nn.Linear(12, 32), nn.Linear(32, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.first(x)
+            return self.last(x + self.attention(x, x, x, need_weights=False)[0])  # type: ignore[no-any-return]
+
+    x = torch.randn(2, 6, 12)
+    family = convert(Attending(), x)
+    smallest = family.extract(family.space.min())
+    assert smallest.attention.num_heads == 1
+    assert_members_are_their_extracts(family, x)
 
 
 def test_a_compiled_model_is_unwrapped_with_a_warning() -> None:

@@ -322,6 +322,7 @@ def products() -> Iterator[Case]:
     yield Case(("mm",), lambda: Bare(lambda x, a, b: x.mm(a).mm(b), (3, 8), (8, 5)), (3,))
     yield Case(("mv",), lambda: Bare(lambda x, a, b: x.mm(a).mv(b), (3, 8), (8,)), (3,))
     yield Case(("dot",), lambda: Bare(lambda x, a, b: x.sum() * torch.dot(a, b), (8,), (8,)), (3,))
+    yield Case(("vdot",), lambda: Bare(lambda x, a, b: x.sum() * torch.vdot(a, b), (8,), (8,)), (3,))
     yield Case(("addmm",), lambda: Bare(lambda x, a, b: torch.addmm(b, x, a), (3, 8), (8,)), (3,))
     yield Case(("baddbmm",), lambda: Bare(lambda x, a, b: torch.baddbmm(b, x, a), (2, 3, 8), (2, 6, 8)), (6, 3))
     yield Case(("outer",), lambda: Bare(lambda x, a, b: x @ torch.outer(a, b), (3,), (8,)), (3,))

@@ -154,6 +154,7 @@ RULES = {
     "cdist": distances,
     "bilinear": bilinear,
     "dot": matmul,
+    "vdot": matmul,
     "addmm": add_matmul,
     "baddbmm": add_matmul,
     "einsum": einsum,
