@@ -1,6 +1,7 @@
 """Prove a new family: the full member equals the user's model, and every dimension works; what fails is frozen."""
 
 import random
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from supple.family.proof_inputs import with_one_sample, with_smaller_sizes
 from supple.family.resolution import RESOLUTION
 from supple.space import Config, Kind, Space
 from supple.trace import ModelInputs
+from supple.trace.batch_size import what_fixes_the_batch
 from supple.trace.caches import emptied_afterwards
 from supple.trace.modes import in_mode
 from supple.trace.outputs import seen_leaves
@@ -38,6 +40,7 @@ def proved(family: Family, original: nn.Module, example_inputs: ModelInputs) -> 
             "a family cannot be proved equal to it."
         )
     smaller = example_inputs
+    _warn_of_a_fixed_batch(family, example_inputs)
     # Members of a lower resolution would make smaller images too small.
     if RESOLUTION not in family.space:
         smaller = with_smaller_sizes(example_inputs, partial(_runs, family))
@@ -62,6 +65,17 @@ def proved(family: Family, original: nn.Module, example_inputs: ModelInputs) -> 
             family = Family(family.model, family.structure.without(culprit, f"together with others: {reason}"))
             config = family.space.config(values)
     return family
+
+
+def _warn_of_a_fixed_batch(family: Family, inputs: ModelInputs) -> None:
+    place = what_fixes_the_batch(inputs, partial(_run, family))
+    if place is not None:
+        size = inputs.tensors[0].shape[0]
+        warnings.warn(
+            f"{type(family.model).__name__} fixes the batch size, at {place}: its family runs on batches of {size} "
+            "only. Write x.shape[0], or -1, instead of the number.",
+            stacklevel=4,
+        )
 
 
 def _smallest_of_all_blocks(space: Space) -> Config:

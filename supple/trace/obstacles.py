@@ -2,6 +2,7 @@
 
 import sysconfig
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,13 +23,13 @@ def what_is_in_the_way(error: BaseException) -> str:
             "what it computes depends on the numbers in a tensor, which no graph can hold; say it with torch.where or "
             f"torch.cond, or take that part out of the model ({message})"
         )
-    place = _users_line(error)
+    place = users_line(traceback.extract_tb(error.__traceback__))
     return f"{place}: {message}" if place else message
 
 
-def _users_line(error: BaseException) -> str | None:
-    """Return the innermost line of code that is neither PyTorch's nor ours, as `file:line: source`."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+def users_line(frames: Sequence[traceback.FrameSummary]) -> str | None:
+    """Return the innermost (last) line of code that is neither PyTorch's nor ours, as `file:line: source`."""
+    for frame in reversed(frames):
         if frame.line and _is_users(frame.filename):
             return f"{frame.filename}:{frame.lineno}: `{frame.line.strip()}`"
     return None
