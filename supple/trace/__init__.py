@@ -13,6 +13,7 @@ from supple.trace.input_shapes import InputShapes
 from supple.trace.inputs import Inputs, ModelInputs
 from supple.trace.kernels import find_kernels, with_kernels
 from supple.trace.multihead import bind_multihead_attention
+from supple.trace.named_children import without_named_blocks
 from supple.trace.propagation import Propagation
 from supple.trace.reparametrized import fix_spectral_norms
 from supple.trace.structure import Attribute, Axis, Block, Factor, Frozen, Structure
@@ -36,7 +37,7 @@ def trace(model: nn.Module, example_inputs: Inputs) -> Structure:
     fix_spectral_norms(model, propagation)
     sized = bind_uses(uses, propagation)
     propagation.fix_broken_labels()
-    runs = find_runs(model, captured.graph, propagation)
+    runs = without_named_blocks(find_runs(model, captured.graph, propagation), model, inputs)
     # Of (batch, positions, width): the residual stream of a transformer.
     streams = [axes[-1] for axes in streams_of(runs, captured.graph, propagation) if len(axes) == 3]
     kernels = find_kernels(model, captured.graph)

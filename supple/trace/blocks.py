@@ -54,7 +54,7 @@ class Run:
 
 
 def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> list[Run]:
-    """Return the runs of droppable blocks in every `Sequential` and `ModuleList`, the outermost containers first."""
+    """Return the runs of droppable blocks among the children of every module, the outermost modules first."""
     regions = _regions(graph)
     calls = _paths_called_once(model, graph)
     experts = _experts(model, regions, calls, propagation)
@@ -63,7 +63,7 @@ def find_runs(model: nn.Module, graph: fx.Graph, propagation: Propagation) -> li
     for path, container in model.named_modules():
         if path in experts:
             runs.append(experts[path])
-        if path in experts or not isinstance(container, nn.Sequential | nn.ModuleList) or path in options:
+        if path in experts or path in options:
             continue
         # Not named_children(), which leaves out what stands there twice.
         children = [

@@ -1,8 +1,11 @@
 """Blocks: which parts of a network can be left out, and how deep it can then be."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
+from supple import convert
 from supple.models import mobilenet_small
 from supple.models.resnet import BasicBlock
 from supple.space import Condition, Kind
@@ -108,6 +111,64 @@ def test_another_class_begins_another_stage() -> None:
 
 def test_blocks_of_a_loop_are_found() -> None:
     assert depths(trace(Looped(Residual(), Residual()), (IMAGE,))) == {"blocks.depth": (1, 2)}
+
+
+class Stage(nn.Module):
+    """Goes through its children in turn, as the stages of timm's RegNet do."""
+
+    def __init__(self, *blocks: nn.Module) -> None:
+        super().__init__()
+        for number, block in enumerate(blocks, 1):
+            self.add_module(f"b{number}", block)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for block in self.children():
+            x = block(x)
+        return x
+
+
+class Named(Stage):
+    """Asks for its blocks by name."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b3(self.b2(self.b1(x)))  # type: ignore[operator,no-any-return]
+
+
+class Keyed(nn.Module):
+    """Goes through the values of a dictionary."""
+
+    def __init__(self, *blocks: nn.Module) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleDict({f"block {number}": block for number, block in enumerate(blocks)})
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks.values():
+            x = block(x)
+        return x
+
+
+def stage(kind: Callable[..., nn.Module]) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 16, 1), kind(Residual(), Residual(), Residual()), nn.Conv2d(16, 4, 1))
+
+
+def test_blocks_that_code_of_the_users_own_goes_through_are_found() -> None:
+    family = convert(stage(Stage), IMAGE).eval()
+    assert depths(family.structure) == {"1.depth": (1, 2, 3)}
+    member = family.extract(family.space.min())
+    assert [name for name, _ in member[1].named_children()] == ["b1"]
+    assert torch.equal(member(IMAGE), family(IMAGE, config=family.space.min()))
+
+
+def test_blocks_that_code_asks_for_by_name_are_none() -> None:
+    model = stage(Named)
+    family = convert(model, IMAGE)
+    assert depths(family.structure) == {}
+    assert not any("depth" in entry.what for entry in family.structure.frozen)
+    assert type(model[1]._modules) is type(family.model[1]._modules) is type(nn.Module()._modules)
+
+
+def test_blocks_of_a_dictionary_are_found() -> None:
+    assert depths(convert(stage(Keyed), IMAGE).structure) == {"1.blocks.depth": (1, 2, 3)}
 
 
 def test_a_block_that_runs_twice_is_no_block_to_drop() -> None:
