@@ -1,11 +1,12 @@
 """A whole run as one file: which model, which data, and how to train, search and export."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from supple.data import DataConfig
+from supple.family import ImportanceMethod, OrderConfig
 from supple.runs.config_file import to_yaml
 from supple.searching import SearchConfig
 from supple.training import TrainConfig
@@ -37,6 +38,26 @@ class ConvertConfig(BaseModel):
     prove: bool = Field(default=True, description="try every dimension by a run, and freeze what fails")
 
 
+class OrderingConfig(BaseModel):
+    """Whether the family is ordered before it is trained, and how: the options of `supple.order`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Annotated[ImportanceMethod | None, BeforeValidator(lambda value: None if value == "none" else value)] = (
+        Field(default=None, description="what makes channels, heads and blocks important; none moves no weight")
+    )
+    keep: tuple[str, ...] = Field(default=(), description='patterns of dimensions whose order stays: ["stem.*"]')
+    batches: int = Field(default=16, ge=1, description="training batches that are looked at")
+    by_depth: bool = Field(default=True, description="drop the least important block first, not the last one")
+    blocks: dict[str, tuple[str, ...]] = Field(
+        default={}, description="paths of the blocks of a depth dimension, the one that is kept longest first"
+    )
+
+    def to_order(self) -> OrderConfig | None:
+        """Return the config of `supple.order`, or None where there is nothing to order."""
+        return OrderConfig(**self.model_dump()) if self.method is not None or self.blocks else None
+
+
 class ExportConfig(BaseModel):
     """How the chosen members are exported and judged."""
 
@@ -59,6 +80,7 @@ class RunConfig(BaseModel):
     model: ModelConfig
     data: DataConfig
     convert: ConvertConfig = ConvertConfig()
+    order: OrderingConfig = OrderingConfig()
     train: TrainConfig = TrainConfig()
     search: SearchConfig = SearchConfig()
     export: ExportConfig = ExportConfig()

@@ -34,6 +34,11 @@ class RunDirectory:
         return self.path / "sessions.json"
 
     @property
+    def ordered_family(self) -> Path:
+        """The family before training, where it was ordered."""
+        return self.path / "ordered"
+
+    @property
     def checkpoints(self) -> Path:
         """The checkpoints of training."""
         return self.path / "checkpoints"

@@ -8,7 +8,7 @@ from torch import nn
 
 from supple.data import Splits, load_splits
 from supple.errors import SuppleError
-from supple.family import Family, convert, load, save
+from supple.family import Family, convert, load, order, save
 from supple.importing import call_object
 from supple.machine import describe_machine
 from supple.progress import Progress
@@ -20,8 +20,9 @@ from supple.runs.directory import RunDirectory
 from supple.runs.exporting import export_members
 from supple.runs.summing_up import summarise
 from supple.searching import search
-from supple.storage import write_atomically
+from supple.storage import is_sealed, write_atomically
 from supple.training import History, train
+from supple.training.batches import batches_of_epoch
 
 DEMO_CONFIG = Path(__file__).with_name("demo.yaml")
 RUNS_FOLDER = Path("runs")
@@ -94,13 +95,30 @@ def _trained_family(
     model = build_model(config.model, config.seed)
     if directory.history.exists():  # written after the family, so the family is whole
         return load(directory.family, model), History.from_json(directory.history.read_text(encoding="utf-8"))
+    family = _untrained_family(model, config, directory, splits, progress)
+    history = train(family, splits.train, splits.valid, config.train, directory.checkpoints, progress)
+    save(family, directory.family)
+    write_atomically(directory.history, history.to_json())
+    return family, history
+
+
+def _untrained_family(
+    model: nn.Module, config: RunConfig, directory: RunDirectory, splits: Splits, progress: Progress
+) -> Family:
+    """Return the converted family, ordered where the config asks for it.
+
+    An ordered family is loaded where an earlier process made it: its checkpoints belong to that very order.
+    """
+    wanted = config.order.to_order()
+    if wanted is not None and is_sealed(directory.ordered_family):
+        return load(directory.ordered_family, model)
     family = convert(model, splits.example_inputs, **config.convert.model_dump())
     space = family.space
     progress.say(
         f"{type(model).__name__}: a family of {space.count():,} members, from "
         f"{family.count_parameters(space.min()):,} to {family.count_parameters(space.max()):,} parameters"
     )
-    history = train(family, splits.train, splits.valid, config.train, directory.checkpoints, progress)
-    save(family, directory.family)
-    write_atomically(directory.history, history.to_json())
-    return family, history
+    if wanted is not None:
+        family = order(family, wanted, batches_of_epoch(splits.train, config.seed, epoch=0))
+        save(family, directory.ordered_family)
+    return family

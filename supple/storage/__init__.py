@@ -1,6 +1,6 @@
 """Files that survive a crash and show any damage: atomic writes, sealed folders, safe JSON and tensors, a lock."""
 
-from supple.storage.artifact import FileEntry, Manifest, seal, verify
+from supple.storage.artifact import FileEntry, Manifest, is_sealed, seal, verify
 from supple.storage.files import replaced_atomically, sha256_of, write_atomically
 from supple.storage.json_files import read_json, write_json
 from supple.storage.lock import RunLock
@@ -10,6 +10,7 @@ __all__ = [
     "FileEntry",
     "Manifest",
     "RunLock",
+    "is_sealed",
     "load_metadata",
     "load_tensors",
     "read_json",

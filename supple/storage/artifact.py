@@ -71,6 +71,11 @@ def seal(folder: Path | str, kind: str, extra: Mapping[str, Any] = {}) -> Manife
     return _read(root, kind)
 
 
+def is_sealed(folder: Path | str) -> bool:
+    """Say whether the folder holds a whole artifact, however it has changed since: the manifest is written last."""
+    return (Path(folder) / MANIFEST_NAME).exists()
+
+
 def verify(folder: Path | str, kind: str) -> Manifest:
     """Check that the folder holds an artifact of this kind and that no listed file has changed; return its manifest.
 

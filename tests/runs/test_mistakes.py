@@ -87,6 +87,8 @@ MISTAKES = {
         "cannot be captured with inputs of shape [2, 1, 16, 16]",
     ),
     "a pattern that finds nothing": (_nothing, ["--set", "convert.freeze=[haed*]"], 'by the pattern "haed*"'),
+    "an unknown order": (_nothing, ["--set", "order.method=l3"], 'expected "l1", "taylor" or "activation"'),
+    "an order of blocks that are not there": (_nothing, ["--set", "order.blocks={dept: [a]}"], '"dept"'),
     "resolutions larger than the images": (_nothing, ["--set", "convert.resolutions=[64]"], "from 1 to 16"),
     "unknown target": (_nothing, ["--set", "search.target=onnxruntme:cpu"], "onnxruntime"),
     "unknown kind of data": (_nothing, ["--set", "data.kind=foldr"], "folder"),

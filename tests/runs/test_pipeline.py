@@ -13,6 +13,8 @@ import yaml
 import supple as api
 from supple.errors import SuppleError
 from supple.report import RunSummary
+from supple.runs import execute, load_config
+from supple.runs.pipeline import build_model
 from supple.storage import load_tensors, verify
 
 
@@ -69,6 +71,63 @@ def _assert_whole(folder, summary):
     scope: dict[str, object] = {}
     exec(lines.replace("network(num_classes=3)", "ResNet(1, 3, 16, (16, 32), (1, 2))"), scope)
     assert sum(p.numel() for p in scope["member"].parameters()) == summary.members[0].parameters
+
+
+@pytest.mark.slow
+def test_an_ordered_run_that_is_killed_goes_on_in_the_same_order(project, start, supple):
+    whole, killed = project / "whole", project / "killed"
+    command = ("run", "config.yaml", "--set", "order.method=taylor", "--set", "train.epochs=1")
+    assert supple(*command, "--out", str(whole))[0] == 0
+    for finished_thing in ("ordered/manifest.json", "checkpoints/*/manifest.json"):
+        process = start(*command, "--out", str(killed), "--resume")
+        _wait_for(process, killed, finished_thing)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    ordered = (killed / "ordered" / "manifest.json").stat()
+    assert supple(*command, "--out", str(killed), "--resume")[0] == 0
+    # It is read again, not made again.
+    assert (killed / "ordered" / "manifest.json").stat().st_ino == ordered.st_ino
+    for name in ("ordered", "family"):
+        texts = [(folder / name / "structure.json").read_text() for folder in (whole, killed)]
+        assert texts[0] == texts[1]
+        one, other = (load_tensors(folder / name / "weights.safetensors") for folder in (whole, killed))
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_run_is_ordered_before_it_is_trained(project, monkeypatch):
+    monkeypatch.syspath_prepend(str(project))
+    monkeypatch.chdir(project)
+    config = load_config(project / "config.yaml", ["order={method: l1, by_depth: false}"])
+    seen = []
+
+    def stop(family, *arguments):
+        seen.append(family)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("supple.runs.pipeline.train", stop)
+    with pytest.raises(KeyboardInterrupt):
+        execute(config, project / "out")
+    (family,) = seen
+    unordered = build_model(config.model, config.seed)
+    expected = api.order(
+        api.convert(unordered, torch.randn(2, 1, 16, 16)),
+        api.OrderConfig(api.ImportanceMethod.L1, by_depth=False),
+        [(torch.randn(2, 1, 16, 16), None)],
+    )
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(family.model.parameters(), expected.model.parameters(), strict=True)
+    )
+    first = build_model(config.model, config.seed)
+    assert not all(
+        torch.equal(one, other) for one, other in zip(family.model.parameters(), first.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("written", ["none", "null"])
+def test_without_a_method_nothing_is_ordered(project, written):
+    assert load_config(project / "config.yaml", []).order.to_order() is None
+    assert load_config(project / "config.yaml", [f"order.method={written}"]).order.to_order() is None
 
 
 BLOCKED_SOCKETS = """
