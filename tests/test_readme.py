@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,13 +18,19 @@ def _blocks(language: str) -> list[str]:
 
 def test_the_python_api_runs_as_written(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (code,) = _blocks("python")
+    code, _ = _blocks("python")
     assert len([line for line in code.splitlines() if line.strip()]) <= 20
     exec(compile(code, str(README), "exec"), {})
     output = capsys.readouterr().out
     assert "a family of" in output
     assert "ms  " in output
     assert (tmp_path / "member.onnx").stat().st_size > 0
+
+
+def test_the_choice_is_one_of_three():
+    scope: dict[str, Any] = {}
+    exec(compile(_blocks("python")[1], str(README), "exec"), scope)
+    assert len(scope["block"].options) == 3
 
 
 def test_the_run_file_is_valid():

@@ -44,6 +44,15 @@ def test_the_guide_shows_what_its_command_prints() -> None:
     assert run(*shown[1].split()) == (0, shown[2], "")
 
 
+def test_the_guide_shows_what_its_choices_print(capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "converting.md").read_text()
+    section = guide.partition("## Operators, kernels, resolutions, ties")[2]
+    shown = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", section, re.DOTALL)
+    assert shown is not None
+    exec(compile(shown[1], "converting.md", "exec"), {})
+    assert capsys.readouterr().out == shown[2]
+
+
 def test_the_guide_names_every_kind_that_conversion_makes() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "converting.md").read_text()
     named = set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE))
