@@ -1,12 +1,11 @@
 """Costs that follow from a network's shapes: parameters and multiply-accumulates."""
 
-import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from supple.errors import SuppleError
 from supple.trace import Inputs, ModelInputs
-from supple.trace.modes import in_mode
+from supple.trace.modes import evaluating
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -25,7 +24,7 @@ def count_macs(module: nn.Module, example_inputs: Inputs) -> int:
     counter = FlopCounterMode(display=False)
     try:
         # On fake or meta tensors the counter takes three to six times as long as one small image takes to run.
-        with torch.no_grad(), in_mode(module, training=False), counter:
+        with evaluating(module), counter:
             inputs.run(module)
     except Exception as error:  # whatever the user's forward raises
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -20,7 +20,7 @@ from supple.family.resolution import RESOLUTION, is_images, resized
 from supple.family.summary import Summary, summarise
 from supple.space import Config, Space
 from supple.trace import Inputs, ModelInputs, Structure
-from supple.trace.modes import in_mode
+from supple.trace.modes import evaluating
 
 
 class Family(nn.Module):
@@ -136,7 +136,7 @@ class Family(nn.Module):
         if config == self.space.max():
             return
         self._statistics.pop(config, None)
-        with torch.no_grad(), in_mode(self.model, training=False), self.activate(config) as member:
+        with evaluating(self.model), self.activate(config) as member:
             batches = (ModelInputs.of(batch).map(partial(self.resize, config)) for batch in inputs)
             self._statistics[config] = recomputed_statistics(member, batches)
 

@@ -1,10 +1,5 @@
 """Export an ordinary module to ONNX, and call it done only where the file's outputs agree with the module's."""
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -12,11 +7,12 @@ import torch
 from torch import nn
 
 from supple.errors import SuppleError
-from supple.runtime.evaluating import evaluating
 from supple.runtime.onnx_session import OnnxSession
 from supple.runtime.parity import Parity, check_export
 from supple.storage import write_atomically
 from supple.trace import Inputs, ModelInputs
+from supple.trace.modes import evaluating
+from supple.trace.silence import silenced
 
 ONNX_OPSET = 20
 BATCH_AXIS = "batch"
@@ -60,7 +56,7 @@ def exported_model(module: nn.Module, example_inputs: Inputs, optimize: bool) ->
     for tensor in inputs.tensors:
         shapes[tensor] = {0: batch}
     try:
-        with _silence(), evaluating(module):
+        with silenced(), evaluating(module):
             program = torch.onnx.export(
                 module,
                 inputs.args,
@@ -108,23 +104,6 @@ def file_content(model: onnx.ModelProto) -> bytes:
     """Return a model as the content of its file; the same model always gives the same bytes."""
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keep what the exporter warns, logs and prints from the user: it speaks of its own inner affairs."""
-    disabled_before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled_before)
 
 
 def _root_cause(error: BaseException) -> BaseException:

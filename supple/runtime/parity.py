@@ -11,9 +11,9 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from supple.errors import SuppleError
-from supple.runtime.evaluating import evaluating
 from supple.runtime.onnx_session import OnnxSession
 from supple.trace import Inputs, ModelInputs
+from supple.trace.modes import evaluating
 
 RELATIVE_TOLERANCE = 1e-4
 SMALLEST_TOLERANCE = 1e-6

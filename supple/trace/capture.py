@@ -1,10 +1,7 @@
 """Capture a model as an ATen graph with `torch.export`, and name where each node comes from."""
 
-import io
-import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from itertools import chain
 
@@ -16,9 +13,10 @@ from supple.errors import SuppleError
 from supple.trace.caches import emptied_afterwards
 from supple.trace.inlining import inlined
 from supple.trace.inputs import ModelInputs
-from supple.trace.modes import in_mode
+from supple.trace.modes import evaluating
 from supple.trace.obstacles import what_is_in_the_way
 from supple.trace.outputs import seen_outputs_only
+from supple.trace.silence import silenced
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,12 @@ def capture(model: nn.Module, example_inputs: ModelInputs) -> Captured:
     Raises `SuppleError` where the model cannot be exported, with what PyTorch says of the reason.
     """
     try:
-        with warnings.catch_warnings(), torch.no_grad(), in_mode(model, training=False):
+        with warnings.catch_warnings(), evaluating(model):
             warnings.simplefilter("ignore")
             # A mistake that has nothing to do with the export gets plainer words here.
             with emptied_afterwards(model):
                 example_inputs.run(model)
-            with _quiet(), emptied_afterwards(model), seen_outputs_only(model):
+            with silenced(), emptied_afterwards(model), seen_outputs_only(model):
                 program = torch.export.export(model, example_inputs.args, dict(example_inputs.kwargs), strict=False)
     except Exception as error:  # whatever the user's forward raises
         raise SuppleError(
@@ -61,18 +59,6 @@ def capture(model: nn.Module, example_inputs: ModelInputs) -> Captured:
         else:
             inputs.add(spec.arg.name)
     return Captured(inlined(program.graph_module), tensors, frozenset(inputs))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back what the exporter logs and prints: pages about a failed graph, before the error that says the same."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logging.disable(disabled)
 
 
 def first_keys(model: nn.Module) -> dict[str, str]:

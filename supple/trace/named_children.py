@@ -7,13 +7,12 @@ the stages of timm's RegNet do, or name them one by one, as most modules do: onl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import torch
 from torch import nn
 
 from supple.trace.blocks import Run
 from supple.trace.caches import emptied_afterwards
 from supple.trace.inputs import ModelInputs
-from supple.trace.modes import in_mode
+from supple.trace.modes import evaluating
 
 
 def without_named_blocks(runs: Sequence[Run], model: nn.Module, inputs: ModelInputs) -> list[Run]:
@@ -30,7 +29,7 @@ def without_named_blocks(runs: Sequence[Run], model: nn.Module, inputs: ModelInp
     if not own:
         return list(runs)
     with _watched(list(own.values())) as asked:
-        with torch.no_grad(), in_mode(model, training=False), emptied_afterwards(model):
+        with evaluating(model), emptied_afterwards(model):
             inputs.run(model)
         named = {f"{path}.{name}".lstrip(".") for path, module in own.items() for name in asked[module]}
     return [run for run in runs if named.isdisjoint(run.blocks)]

@@ -22,7 +22,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from supple.trace.caches import emptied_afterwards
 from supple.trace.capture import Captured, module_path
 from supple.trace.inputs import ModelInputs
-from supple.trace.modes import in_mode
+from supple.trace.modes import evaluating
 
 SIZE_CALLS = frozenset({"reshape", "view", "expand", "broadcast_to"})
 """Methods that take the sizes of their result."""
@@ -151,10 +151,9 @@ def find_uses(model: nn.Module, example_inputs: ModelInputs, captured: Captured)
     with (
         _compiling_state_context(),
         emptied_afterwards(model),
-        in_mode(model, training=False),
+        evaluating(model),
         _tagged(model),
         _followed(model, recorder),
-        torch.no_grad(),
         recorder,
     ):
         example_inputs.run(model)
