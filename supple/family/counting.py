@@ -3,7 +3,7 @@
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from supple.errors import SuppleError
+from supple.errors import SuppleError, first_line
 from supple.trace import Inputs, ModelInputs
 from supple.trace.modes import evaluating
 
@@ -27,9 +27,8 @@ def count_macs(module: nn.Module, example_inputs: Inputs) -> int:
         with evaluating(module), counter:
             inputs.run(module)
     except Exception as error:  # whatever the user's forward raises
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SuppleError(
-            f"{type(module).__name__} does not run on inputs of shape {inputs.shapes}: {reason}"
+            f"{type(module).__name__} does not run on inputs of shape {inputs.shapes}: {first_line(error)}"
         ) from error
     return int(counter.get_total_flops()) // 2 // _samples(inputs)
 

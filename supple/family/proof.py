@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from supple.errors import SuppleError
+from supple.errors import SuppleError, first_line
 from supple.family.activation import buffer_places
 from supple.family.family import Family
 from supple.family.proof_inputs import with_one_sample, with_smaller_sizes
@@ -103,8 +103,7 @@ class _Proof:
                 training_inputs = self.training_inputs.map(partial(family.resize, config))
                 _run(family, training_inputs, {"config": config}, training=True)
         except Exception as error:  # whatever the user's forward raises with other sizes
-            message = str(error).strip() or type(error).__name__
-            return f"the model does not run with it smaller: {message.splitlines()[0]}"
+            return f"the model does not run with it smaller: {first_line(error)}"
         return None if _equal(inside, outside) else "the extracted network gives another output"
 
     def culprit(self, family: Family, config: Config) -> str:

@@ -6,7 +6,7 @@ import onnx
 import torch
 from torch import nn
 
-from supple.errors import SuppleError
+from supple.errors import SuppleError, class_and_first_line
 from supple.runtime.onnx_session import OnnxSession
 from supple.runtime.parity import Parity, check_export
 from supple.storage import write_atomically
@@ -36,7 +36,9 @@ def export(
         onnx.checker.check_model(model, full_check=True)
         content = file_content(model)
     except Exception as error:  # the checker, the shape inference and protobuf each have errors of their own
-        raise SuppleError(f"{type(member).__name__} became no valid ONNX model: {_first_line(error)}") from error
+        raise SuppleError(
+            f"{type(member).__name__} became no valid ONNX model: {class_and_first_line(error)}"
+        ) from error
     parity = check_export(member, OnnxSession(content), example_inputs if check_inputs is None else check_inputs)
     write_atomically(path, content)
     return parity
@@ -75,7 +77,7 @@ def exported_model(module: nn.Module, example_inputs: Inputs, optimize: bool) ->
     except Exception as error:  # whatever the user's forward or the exporter raises
         raise SuppleError(
             f"{type(module).__name__} cannot be exported to ONNX with inputs of shape "
-            f"{inputs.shapes}: {_first_line(_root_cause(error))}"
+            f"{inputs.shapes}: {class_and_first_line(_root_cause(error))}"
         ) from error
     _check_batch_is_free(model, module)
     return model
@@ -110,8 +112,3 @@ def _root_cause(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
     return error
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

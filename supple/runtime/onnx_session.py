@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from supple.errors import SuppleError
+from supple.errors import SuppleError, first_line
 
 Array = NDArray[Any]
 _NUMPY_TYPES = {
@@ -53,7 +53,7 @@ class OnnxSession:
         try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the library's errors share no base of their own
-            raise SuppleError(f"{name} cannot be loaded by ONNX Runtime: {_first_line(error)}") from error
+            raise SuppleError(f"{name} cannot be loaded by ONNX Runtime: {first_line(error)}") from error
         self._outputs = [self._session.get_outputs()[0].name]
         self.inputs = tuple(
             ModelInput(
@@ -74,7 +74,7 @@ class OnnxSession:
             given = ", ".join(f"{array.dtype} {list(array.shape)}" for array in inputs)
             expected = ", ".join(f"{entry.dtype} {_shape(entry)}" for entry in self.inputs)
             raise SuppleError(
-                f"ONNX Runtime cannot run the model, which takes {expected}, on {given}: {_first_line(error)}"
+                f"ONNX Runtime cannot run the model, which takes {expected}, on {given}: {first_line(error)}"
             ) from error
 
     def run_batches(self, batches: Iterable[Array | tuple[Array, ...]]) -> Array:
@@ -117,7 +117,3 @@ def _first_output(run: Callable[..., list[Array]], outputs: list[str], feed: dic
 
 def _shape(entry: ModelInput) -> str:
     return f"[{', '.join('batch' if size is None else str(size) for size in entry.shape)}]"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

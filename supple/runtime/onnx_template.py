@@ -9,7 +9,7 @@ import onnx
 import torch
 from onnx import numpy_helper
 
-from supple.errors import SuppleError
+from supple.errors import SuppleError, first_line
 from supple.family import Family
 from supple.progress import Progress, Silent
 from supple.runtime.onnx_export import exported_model, file_content, remove_notes
@@ -143,9 +143,7 @@ class OnnxTemplate:
                 onnx.checker.check_model(model)
                 onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
             except Exception as error:  # the checker and the shape inference each have errors of their own
-                raise SuppleError(
-                    f"a cut member is no valid ONNX model: {str(error).strip().splitlines()[0]}"
-                ) from error
+                raise SuppleError(f"a cut member is no valid ONNX model: {first_line(error)}") from error
             check_export(self.family.extract(config), OnnxSession(file_content(model)), self.example_inputs)
 
 

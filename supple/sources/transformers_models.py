@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from supple.errors import SuppleError
+from supple.errors import SuppleError, first_line
 from supple.sources.model import NamedModel
 from supple.sources.optional import import_source, load_failure
 from supple.sources.transformers_inputs import model_constants, model_inputs
@@ -65,5 +65,4 @@ def _model_class(transformers: Any, config: Any) -> Any:
 def _failure(name: str, error: Exception) -> SuppleError:
     if "torchvision" in str(error) or "torchvision" in str(error.__cause__):
         return load_failure("transformers", error)
-    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return SuppleError(f'The transformers model "{name}" cannot be loaded: {reason}')
+    return SuppleError(f'The transformers model "{name}" cannot be loaded: {first_line(error)}')

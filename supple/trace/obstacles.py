@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
+from supple.errors import class_and_first_line
+
 _TORCH = str(Path(torch.__file__).resolve().parent)
 _SUPPLE = str(Path(__file__).resolve().parent.parent)
 _STANDARD = sysconfig.get_path("stdlib")
@@ -16,8 +18,7 @@ _INSTALLED = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
 
 def what_is_in_the_way(error: BaseException) -> str:
     """Return one line: what kind of obstacle an export met, where in the user's code, and PyTorch's first words."""
-    words = str(error).strip()
-    message = f"{type(error).__name__}: {words.splitlines()[0]}" if words else type(error).__name__
+    message = class_and_first_line(error)
     if isinstance(error, GuardOnDataDependentSymNode):
         message = (
             "what it computes depends on the numbers in a tensor, which no graph can hold; say it with torch.where or "
