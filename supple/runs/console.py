@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
+from supple.report import wording
+
 Clock = Callable[[], float]
 Figures = dict[str, float | str]
 
@@ -227,11 +229,4 @@ def _figure_text(name: str, value: float | str) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time in the two units that matter: "3.2 s", "2 min 10 s", "5 h 3 min"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{seconds:.1f} s" if seconds < 10 else wording.duration(seconds)
