@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
@@ -22,7 +23,7 @@ def weight_key(path: str, module: nn.Module) -> str:
         weight = getattr(module, "weight", None)
         shapes = {name: parameter.shape for name, parameter in module.named_parameters()}
         for name in _STAND_INS:
-            if weight is not None and shapes.get(name) == weight.shape:
+            if isinstance(weight, torch.Tensor) and shapes.get(name) == weight.shape:
                 return prefix + name
     return f"{prefix}weight"
 

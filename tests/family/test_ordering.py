@@ -11,6 +11,7 @@ import torch
 from architecture_cases import Dense, Gated, LanguageModel, Shuffled, UNet, VisionTransformer
 from family_cases import CASES
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from supple import Choice, Family, OrderConfig, convert, load, order
 from supple.errors import SuppleError
@@ -139,6 +140,14 @@ SCALES = [float(place) for place in torch.randperm(16, generator=torch.Generator
 def test_l1_puts_the_most_read_first() -> None:
     family = order(two_layers(SCALES), OrderConfig(ImportanceMethod.L1), [(torch.randn(2, 4), None)])
     assert family.model[2].weight[0].tolist() == sorted(SCALES, reverse=True)
+
+
+def test_l1_reads_weights_that_are_computed() -> None:
+    model = two_layers(SCALES).model
+    parametrizations.weight_norm(model[2])
+    family = order(convert(model, torch.randn(2, 4)), OrderConfig(ImportanceMethod.L1), [(torch.randn(2, 4), None)])
+    weight = family.model[2].weight[0]
+    assert torch.equal(weight, weight.sort(descending=True).values)
 
 
 def test_activation_sees_what_weights_do_not() -> None:
