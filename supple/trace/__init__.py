@@ -79,17 +79,19 @@ def sized_axes(uses: list[Use]) -> frozenset[tuple[fx.Node, int]]:
 def bind_uses(uses: list[Use], propagation: Propagation) -> dict[Source, tuple[Expression, int]]:
     """Bind each attribute to the label of an axis, and how many times its value that axis has.
 
-    Where it is the size of several axes, those are equal. So are an axis that is made from nothing and the axis that
-    its size is read from; elsewhere the same size does not mean the same order. Attributes that rules bind come first.
+    Where it is the size of several axes, those are equal. So are an axis whose size the code gives and the axis that
+    the code has read that size from. Attributes that rules bind come first.
     """
     bound = {Source(path, name): (label, 1) for (path, name), label in propagation.module_attributes.items()}
     for use in uses:
         label = propagation.axes(use.node, use.output)[use.axis]
         if isinstance(use.source, AxisOf):
-            made = propagation.made_axes.get((use.node, use.axis))
-            if made is not None and use.scale == 1:
+            if use.scale == 1:
+                made = propagation.made_axes.get((use.node, use.axis), label)
                 read = propagation.axes(use.source.node, use.source.output)[use.source.axis]
-                propagation.unify(made, read, use.node)
+                # A shuffle gives back as many channels as it takes, in another order.
+                if not propagation.labels.same_size(made, read):
+                    propagation.unify(made, read, use.node)
             continue
         known, scale = bound.setdefault(use.source, (label, use.scale))
         if scale == use.scale:

@@ -8,6 +8,7 @@ with the reason.
 """
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 
 KERNEL = "the size of a kernel"
@@ -60,6 +61,15 @@ def expression_size(expression: Expression) -> int:
     return sum(product_size(product) for product in expression)
 
 
+def _polynomial(expression: Expression) -> Counter[tuple[int, ...]]:
+    """Return the size as a polynomial of the atoms that can shrink: the coefficient of each of their products."""
+    terms: Counter[tuple[int, ...]] = Counter()
+    for product in expression:
+        free = tuple(sorted(id(atom) for atom in product if atom.fixed is None))
+        terms[free] += math.prod(atom.size for atom in product if atom.fixed is not None)
+    return terms
+
+
 class Labels:
     """Makes, resolves, unifies and fixes the labels of one graph's axes."""
 
@@ -96,6 +106,10 @@ class Labels:
             resolved[0][0].smallest = max(resolved[0][0].smallest, smallest)
         else:
             self.fix(expression, reason)
+
+    def same_size(self, one: Expression, other: Expression) -> bool:
+        """Say whether axes with these labels have the same size whatever shrinks, though perhaps in another order."""
+        return _polynomial(self.resolve(one)) == _polynomial(self.resolve(other))
 
     def same(self, one: Expression, other: Expression) -> bool:
         """Say whether the labels are known to be equal."""
