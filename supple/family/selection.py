@@ -1,6 +1,8 @@
 """Which part of each shared tensor a member holds, and how gradients find their way back."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from operator import mul
 from typing import Any, NamedTuple
 
@@ -8,20 +10,34 @@ import torch
 
 from supple.trace import Axis
 
+# Copying so many boxes is faster than copying by lists of indices.
+_MOST_BOXES = 16
+# The selections that a cut remembers: a dimension has few values, and a tensor follows few dimensions.
+_MOST_REMEMBERED = 32
+
+
+class Box(NamedTuple):
+    """Indices that are a run along every axis; `starts` are the first ones in the whole, `part_starts` in the part."""
+
+    shape: tuple[int, ...]
+    starts: tuple[int, ...]
+    part_starts: tuple[int, ...]
+
 
 class Selection(NamedTuple):
     """The part of one tensor that a member holds.
 
     Where the kept indices of every axis are a run, `gaps` is empty and the part is one strided view; otherwise `gaps`
-    holds (axis, indices) for the axes whose kept indices are no run, and the others are cut after that. `starts` are
-    the first indices of the runs, or nothing where all are prefixes. `has_whole_rows` says that at most the first axis
-    is cut, and to a prefix.
+    holds (axis, indices) for the axes whose kept indices are no run, and the others are cut after that; the part is
+    then made of `boxes`, unless those are too many. `starts` are the first indices of the runs, or nothing where all
+    are prefixes. `has_whole_rows` says that at most the first axis is cut, and to a prefix.
     """
 
     shape: tuple[int, ...]
     has_whole_rows: bool = False
     gaps: tuple[tuple[int, torch.Tensor], ...] = ()
     starts: tuple[int, ...] = ()
+    boxes: tuple[Box, ...] = ()
 
     def view(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the part: a view where it is a run along every axis, else a copy."""
@@ -31,18 +47,30 @@ class Selection(NamedTuple):
 
     def run(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the view that is the part where there are no gaps."""
-        strides = tensor.stride()
-        # sum over the axes: first index x stride
-        start = tensor.storage_offset() + sum(map(mul, self.starts, strides))
-        return tensor.as_strided(self.shape, strides, start)
+        return _box(tensor, self.shape, self.starts)
 
     def dense(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the part without holes, its axes in memory in the order of the whole; a view where that is one."""
+        """Return the part without holes, its axes in memory in the order of the whole; a view where that is one.
+
+        Matrix products take a view in which rows lie apart as well, but are slower on it by more than a copy takes.
+        """
         if self.gaps:
-            return torch.empty_like(tensor.as_strided(self.shape, tensor.stride())).copy_(self.view(tensor))
+            part = torch.empty_like(_box(tensor, self.shape, ()))
+            if not self.boxes:
+                return part.copy_(self.view(tensor))
+            torch._foreach_copy_(self.boxes_of_part(part), self.boxes_of_whole(tensor))
+            return part
         part = self.run(tensor)
         # Most biases and norms, at a third of the cost of a copy.
         return part if self.has_whole_rows and tensor.is_contiguous() else part.clone()
+
+    def boxes_of_whole(self, tensor: torch.Tensor) -> list[torch.Tensor]:
+        """Return the views of a whole tensor that make up the part; none where there are too many."""
+        return [_box(tensor, box.shape, box.starts) for box in self.boxes] if self.gaps else [self.run(tensor)]
+
+    def boxes_of_part(self, part: torch.Tensor) -> list[torch.Tensor]:
+        """Return the views of the part that belong to those of the whole tensor."""
+        return [_box(part, box.shape, box.part_starts) for box in self.boxes] if self.gaps else [part]
 
     def add_around_gaps(self, whole: torch.Tensor, part: torch.Tensor) -> None:
         """Add a part onto the whole, in place."""
@@ -56,10 +84,16 @@ class Selection(NamedTuple):
         whole.index_put_(torch.meshgrid(kept, indexing="ij"), part, accumulate=True)
 
 
+def _box(tensor: torch.Tensor, shape: tuple[int, ...], starts: tuple[int, ...]) -> torch.Tensor:
+    strides = tensor.stride()
+    # sum over the axes: first index x stride
+    return tensor.as_strided(shape, strides, tensor.storage_offset() + sum(map(mul, starts, strides)))
+
+
 class Cut:
     """Works out the selections of tensors with the same axes; what does not depend on the config is worked out once."""
 
-    __slots__ = ("_full", "_keeps_rows", "_others", "_prefixes")
+    __slots__ = ("_dimensions", "_full", "_keeps_rows", "_others", "_prefixes", "_remembered")
 
     def __init__(self, axes: Sequence[Axis]) -> None:
         self._full = [axis.full for axis in axes]
@@ -72,26 +106,66 @@ class Cut:
             elif axis.dimensions:
                 self._others.append((position, axis))
         self._keeps_rows = not self._others and all(position == 0 for position, _, _ in self._prefixes)
+        self._dimensions = tuple(dict.fromkeys(name for axis in axes for name in axis.dimensions))
+        self._remembered: dict[tuple[int, ...], Selection | None] = {}
 
     def selection(self, config: Mapping[str, int]) -> Selection | None:
         """Return what the config keeps of the tensor; None where it keeps all."""
-        shape = self._full.copy()
-        for position, dimension, unit in self._prefixes:
-            shape[position] = config[dimension] * unit
         if not self._others:
-            return None if shape == self._full else Selection(tuple(shape), self._keeps_rows)
+            shape = self._full.copy()
+            for position, dimension, unit in self._prefixes:
+                shape[position] = config[dimension] * unit
+            if shape == self._full:
+                return None
+            return Selection(tuple(shape), self._keeps_rows)
+        values = tuple([config[name] for name in self._dimensions])
+        if values not in self._remembered:
+            if len(self._remembered) == _MOST_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[values] = self._with_gaps(config)
+        return self._remembered[values]
+
+    def _with_gaps(self, config: Mapping[str, int]) -> Selection | None:
+        runs = [[(0, size)] for size in self._full]
+        for position, dimension, unit in self._prefixes:
+            runs[position] = [(0, config[dimension] * unit)]
         gaps: list[tuple[int, torch.Tensor]] = []
-        starts = [0] * len(shape)
         for position, axis in self._others:
             kept = axis.indices(config)
-            shape[position] = axis.size(config)
+            runs[position] = [(kept.start, kept.stop - kept.start)] if isinstance(kept, slice) else list(_runs(kept))
             if isinstance(kept, list):
                 gaps.append((position, torch.tensor(kept)))
-            else:
-                starts[position] = kept.start
+        shape = [sum(size for _, size in along) for along in runs]
         if shape == self._full:
             return None
-        return Selection(tuple(shape), False, tuple(gaps), tuple(starts))
+        starts = [0 if len(along) > 1 else along[0][0] for along in runs]
+        boxes = _boxes(runs) if gaps and math.prod(map(len, runs)) <= _MOST_BOXES else ()
+        return Selection(tuple(shape), False, tuple(gaps), tuple(starts), boxes)
+
+
+def _runs(kept: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield (first index, size) of each run of indices."""
+    first = 0
+    for position in range(1, len(kept) + 1):
+        if position == len(kept) or kept[position] != kept[position - 1] + 1:
+            yield kept[first], position - first
+            first = position
+
+
+def _boxes(runs: Sequence[Sequence[tuple[int, int]]]) -> tuple[Box, ...]:
+    """Return the boxes that the runs of all axes make together."""
+    placed = [
+        [(start, size, sum(before for _, before in along[:number])) for number, (start, size) in enumerate(along)]
+        for along in runs
+    ]
+    return tuple(
+        Box(
+            tuple(size for _, size, _ in sides),
+            tuple(start for start, _, _ in sides),
+            tuple(part_start for _, _, part_start in sides),
+        )
+        for sides in product(*placed)
+    )
 
 
 def prefix_unit(axis: Axis) -> tuple[str, int] | None:
@@ -125,7 +199,7 @@ class Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[None, None, None]:
         """Add each part's gradient into the gradient of the shared parameter."""
-        runs: list[torch.Tensor] = []
+        views: list[torch.Tensor] = []
         added: list[torch.Tensor] = []
         for selection, tensor, gradient in zip(ctx.selections, ctx.shared, gradients, strict=True):
             if gradient is None:
@@ -133,13 +207,14 @@ class Gather(torch.autograd.Function):
             whole = tensor.grad
             if whole is None:
                 whole = tensor.grad = torch.zeros_like(tensor)
-            if selection.gaps:
+            boxes = selection.boxes_of_whole(whole)
+            if not boxes:
                 selection.add_around_gaps(whole, gradient)
-            else:
-                runs.append(selection.run(whole))
-                added.append(gradient)
+                continue
+            views.extend(boxes)
+            added.extend(selection.boxes_of_part(gradient))
         if added:
-            torch._foreach_add_(runs, added)
+            torch._foreach_add_(views, added)
         return None, None, None
 
 

@@ -75,6 +75,36 @@ def test_a_gradient_reaches_only_its_place(axes: list[Axis], config: dict[str, i
     assert int((shared.grad != 0).sum()) == gradient.numel()
 
 
+SCATTERED = Axis(((Factor(40), Factor(4, "size")),))
+
+
+def test_a_part_of_very_many_pieces_is_found_and_adds_its_gradient() -> None:
+    shared = whole([SCATTERED, WIDTH]).requires_grad_()
+    config = {"size": 2, "width": 5}
+    selection = Cut([SCATTERED, WIDTH]).selection(config)
+    assert selection is not None
+    assert selection.gaps
+    assert not selection.boxes
+    (part,) = gather([selection], [shared])
+    assert torch.equal(part, expected(shared.detach(), [SCATTERED, WIDTH], config))
+    gradient = torch.rand(selection.shape) + 1
+    part.backward(gradient)
+    assert shared.grad is not None
+    assert torch.equal(expected(shared.grad, [SCATTERED, WIDTH], config), gradient)
+    assert int((shared.grad != 0).sum()) == gradient.numel()
+
+
+def test_a_cut_forgets_the_oldest_selections() -> None:
+    axis = Axis(((Factor(1),), (Factor(100, "width"),), (Factor(1),)))
+    cut = Cut([axis])
+    for _ in range(2):
+        for width in range(1, 100):
+            selection = cut.selection({"width": width})
+            assert selection is not None
+            assert selection.shape == (width + 2,)
+    assert len(cut._remembered) < 99
+
+
 def test_a_tensor_that_is_kept_whole_has_no_selection() -> None:
     assert Cut([WIDTH, JOINED]).selection(LARGEST) is None
     assert Cut([WIDTH, FIXED]).selection(LARGEST) is None
