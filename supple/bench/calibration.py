@@ -1,4 +1,7 @@
-"""What calibrating a member costs, next to one pass of the member over the same images in eval mode."""
+"""What calibrating a member costs, next to one pass of the member over the same images in eval mode.
+
+Calibrating lays images out with their channels last; the pass is timed on images as they come, and on such as well.
+"""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -54,6 +57,9 @@ def _rows(
         tasks = {
             "calibrate": partial(family.calibrate, config, batches),
             "pass": partial(_pass, family, config, batches),
+            "pass channels last": partial(
+                _pass, family, config, [batch.contiguous(memory_format=torch.channels_last) for batch in batches]
+            ),
         }
         timings = time_interleaved(tasks, 2 if options.quick else 15, options.seed)
         yield {
@@ -62,6 +68,8 @@ def _rows(
             "calibrate_ms": timings.spread("calibrate"),
             "pass_ms": timings.spread("pass"),
             "ratio": timings.ratio("calibrate", "pass"),
+            "pass_channels_last_ms": timings.spread("pass channels last"),
+            "ratio_channels_last": timings.ratio("calibrate", "pass channels last"),
         }
         progress.advance()
     progress.finish()

@@ -1,6 +1,6 @@
 """Recompute batch-norm statistics: the shared ones are the full network's, and wrong for every other member."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import nn
@@ -20,9 +20,10 @@ def recomputed_statistics(member: nn.Module, inputs: Iterable[ModelInputs]) -> d
     """Run the member, in eval mode, over `inputs` and return its normalisation buffers by state-dict key.
 
     Each statistic is the mean over batches of the batch statistics (momentum None in PyTorch's terms), and each batch
-    is normalised with its own. The norms stay in eval mode for that: a hook writes the batch's statistics into their
-    buffers, because PyTorch's kernel for training takes several times as long on a CPU as both together. The member's
-    buffers are as before when this returns. Raises `SuppleError` where `inputs` is empty.
+    is normalised with its own. On a CPU images lie with their channels last meanwhile, unless the member's code cannot
+    take that: the faster layout, for convolutions as for statistics. The norms stay in eval mode: a hook writes the
+    batch's statistics into their buffers, because PyTorch's kernel for training takes longer on a CPU than both
+    together. The member's buffers are as before when this returns. Raises `SuppleError` where `inputs` is empty.
     """
     norms = {
         path: module
@@ -35,8 +36,11 @@ def recomputed_statistics(member: nn.Module, inputs: Iterable[ModelInputs]) -> d
     handles = [norm.register_forward_pre_hook(statistics.take) for norm, statistics in found.items()]
     try:
         batches = 0
+        takes_channels_last = True
         for batch in inputs:
-            batch.run(member)
+            takes_channels_last = takes_channels_last and _runs_channels_last(member, batch, found.values())
+            if not takes_channels_last:
+                batch.run(member)
             batches += 1
     finally:
         for handle in handles:
@@ -47,6 +51,23 @@ def recomputed_statistics(member: nn.Module, inputs: Iterable[ModelInputs]) -> d
         raise SuppleError("Calibration got no data: give at least one batch of inputs.")
     means = {norm: statistics.mean() for norm, statistics in found.items()}
     return {f"{path}.{name}": buffer for path, norm in norms.items() for name, buffer in means[norm].items()}
+
+
+def _runs_channels_last(member: nn.Module, batch: ModelInputs, found: Collection["_Statistics"]) -> bool:
+    """Run a batch with the channels of its images last; return whether the member's code takes that."""
+    taken = [(statistics, statistics.count) for statistics in found]
+    try:
+        batch.map(_channels_last).run(member)
+    except RuntimeError:
+        # As of `Tensor.view` on axes that no longer follow each other. Other errors come again in the layout given.
+        for statistics, count in taken:
+            statistics.keep_first(count)
+        return False
+    return True
+
+
+def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 and tensor.is_cpu else tensor
 
 
 class _Statistics:
@@ -68,6 +89,15 @@ class _Statistics:
         self._means.append(mean)
         # PyTorch normalises by the variance within the batch, but keeps the estimate of that of all data.
         self._variances.append(variance * (count / max(1, count - 1)))
+
+    @property
+    def count(self) -> int:
+        """The number of times that statistics have been taken."""
+        return len(self._means)
+
+    def keep_first(self, count: int) -> None:
+        """Forget all but the first so many."""
+        del self._means[count:], self._variances[count:]
 
     def mean(self) -> dict[str, torch.Tensor]:
         """Return the mean over all batches, under the names of the norm's buffers; those it had where it never ran."""

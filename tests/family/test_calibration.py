@@ -216,3 +216,39 @@ def test_statistics_of_a_shared_norm_stand_under_all_its_keys() -> None:
     state = member.state_dict()
     assert torch.equal(state["norm.running_mean"], state["again.running_mean"])
     assert all(torch.equal(family.materialize(config)[key], tensor) for key, tensor in state.items())
+
+
+class Viewed(nn.Module):
+    """Its code takes images in one layout only, behind a norm; `layouts` are those that reached it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.last = nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.Linear(16 * 4, 3)
+        self.layouts: list[bool] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norm(self.conv(x))
+        self.layouts.append(x.is_contiguous())
+        return self.last(x.view(len(x), -1))  # type: ignore[no-any-return]
+
+
+def test_images_have_their_channels_last_where_the_code_takes_it() -> None:
+    seen: list[bool] = []
+    model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16)).eval()
+    model[1].register_forward_hook(
+        lambda module, inputs, output: seen.append(output.is_contiguous(memory_format=torch.channels_last))
+    )
+    recomputed_statistics(model, [ModelInputs.of(torch.randn(2, 3, 8, 8))] * 2)
+    assert seen == [True, True]
+
+
+def test_code_that_takes_one_layout_only_gets_it() -> None:
+    model = Viewed().eval()
+    batches = [torch.randn(4, 3, 4, 4) for _ in range(3)]
+    with torch.no_grad():
+        found = recomputed_statistics(model, map(ModelInputs.of, batches))
+        expected = torch.stack([model.conv(batch).mean((0, 2, 3)) for batch in batches]).mean(0)
+    assert torch.allclose(found["norm.running_mean"], expected, atol=1e-6)
+    assert found["norm.num_batches_tracked"] == 3
+    # Tried once, and then no more.
+    assert model.layouts == [False, True, True, True]
