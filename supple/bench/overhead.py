@@ -27,7 +27,7 @@ def run(options: Options, progress: Progress) -> Outcome:
     with one_thread():
         for name, network in NETWORKS.items():
             torch.manual_seed(options.seed)
-            inputs = network.draw(4 if options.quick else 64)
+            inputs = network.draw(4 if options.quick else network.batch_size)
             family = convert(network.build(), inputs[:2])
             rows.extend({"network": name, **row} for row in _rows(family, inputs, options, progress))
     ratios = [

@@ -46,29 +46,32 @@ class Layer(nn.Module):
 
 
 class ViT(nn.Module):
-    """A small vision transformer. Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2021."""
+    """ViT-Tiny with a third of its layers, on images of the published size: 196 patches of 16 x 16 pixels.
 
-    def __init__(self, width: int = 192, depth: int = 4, num_heads: int = 3, positions: int = 16) -> None:
+    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2021.
+    """
+
+    def __init__(self, width: int = 192, depth: int = 4, num_heads: int = 3, positions: int = 196) -> None:
         super().__init__()
-        self.patches = nn.Conv2d(3, width, 8, 8)
+        self.patches = nn.Conv2d(3, width, 16, 16)
         self.token = nn.Parameter(torch.zeros(1, 1, width))
         self.positions = nn.Parameter(0.02 * torch.randn(1, positions + 1, width))
         self.layers = nn.Sequential(*(Layer(width, num_heads, norm_first=True) for _ in range(depth)))
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 10)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map images: (batch, 3, 32, 32) to (batch, 10)."""
+        """Map images: (batch, 3, 224, 224) to (batch, 10)."""
         x = self.patches(images).flatten(2).transpose(1, 2)
         x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.positions
         return self.head(self.norm(self.layers(x))[:, 0])  # type: ignore[no-any-return]
 
 
 class Bert(nn.Module):
-    """A small text encoder. Source: Devlin et al., BERT, 2019."""
+    """A small text encoder, on texts of 128 words. Source: Devlin et al., BERT, 2019."""
 
     def __init__(self, width: int = 256, depth: int = 4, num_heads: int = 4, words: int = 2000) -> None:
         super().__init__()
-        self.words, self.positions = nn.Embedding(words, width), nn.Embedding(64, width)
+        self.words, self.positions = nn.Embedding(words, width), nn.Embedding(128, width)
         self.norm = nn.LayerNorm(width)
         self.layers = nn.Sequential(*(Layer(width, num_heads, norm_first=False) for _ in range(depth)))
         self.pooler, self.head = nn.Linear(width, width), nn.Linear(width, 10)
@@ -81,16 +84,17 @@ class Bert(nn.Module):
 
 @dataclass(frozen=True)
 class Network:
-    """A network to measure, and how to draw a batch for it."""
+    """A network to measure, how to draw a batch for it, and the size of the batch that it trains on."""
 
     build: Callable[[], nn.Module]
     draw: Callable[[int], torch.Tensor]
+    batch_size: int = 64
 
 
 # The network of the demo, MobileNetV3's shape, a ViT's and BERT's.
 NETWORKS: Mapping[str, Network] = {
     "resnet_demo": Network(resnet_demo, lambda batch_size: torch.randn(batch_size, 1, 28, 28)),
     "mobilenet_small": Network(mobilenet_small, lambda batch_size: torch.randn(batch_size, 3, 32, 32)),
-    "vit": Network(ViT, lambda batch_size: torch.randn(batch_size, 3, 32, 32)),
-    "bert": Network(Bert, lambda batch_size: torch.randint(0, 2000, (batch_size, 32))),
+    "vit": Network(ViT, lambda batch_size: torch.randn(batch_size, 3, 224, 224), batch_size=8),
+    "bert": Network(Bert, lambda batch_size: torch.randint(0, 2000, (batch_size, 128)), batch_size=8),
 }
