@@ -50,7 +50,7 @@ def run(options: Options, progress: Progress) -> Outcome:
 
 def _rows(family: Family, inputs: torch.Tensor, options: Options, progress: Progress) -> Iterator[dict[str, Cell]]:
     members = _members(family, random.Random(options.seed))
-    rounds = 2 if options.quick else 40
+    rounds = 2 if options.quick else 20
     family.train()
     # Each time after another member, so that nothing is left over from the last time.
     activations = time_interleaved(

@@ -95,6 +95,6 @@ class Network:
 NETWORKS: Mapping[str, Network] = {
     "resnet_demo": Network(resnet_demo, lambda batch_size: torch.randn(batch_size, 1, 28, 28)),
     "mobilenet_small": Network(mobilenet_small, lambda batch_size: torch.randn(batch_size, 3, 32, 32)),
-    "vit": Network(ViT, lambda batch_size: torch.randn(batch_size, 3, 224, 224), batch_size=8),
-    "bert": Network(Bert, lambda batch_size: torch.randint(0, 2000, (batch_size, 128)), batch_size=8),
+    "vit": Network(ViT, lambda batch_size: torch.randn(batch_size, 3, 224, 224), batch_size=32),
+    "bert": Network(Bert, lambda batch_size: torch.randint(0, 2000, (batch_size, 128)), batch_size=32),
 }
