@@ -1,6 +1,10 @@
 """Blocks that the spaces of the literature are made of: convolutions with batch norm, MBConv, Fused-MBConv."""
 
+from collections.abc import Callable, Iterable
+
 from torch import nn
+
+import supple
 
 
 def conv_norm(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -34,6 +38,27 @@ def fused_mbconv(in_channels: int, out_channels: int, kernel: int, expansion: in
     return nn.Sequential(
         *conv_norm(in_channels, hidden, kernel, stride), nn.SiLU(), *conv_norm(hidden, out_channels, 1)
     )
+
+
+def choice_or_nothing(blocks: Iterable[nn.Module], in_channels: int, out_channels: int, stride: int) -> supple.Choice:
+    """Return a choice among the blocks, and of none of them where the shape stays."""
+    can_be_skipped = stride == 1 and in_channels == out_channels
+    return supple.Choice(*blocks, *([nn.Identity()] if can_be_skipped else []))
+
+
+def stacked(
+    layer: Callable[[int, int, int], nn.Module], in_channels: int, stages: Iterable[tuple[int, int, int]]
+) -> list[nn.Module]:
+    """Return the layers of all stages of (channels, layers, stride); the first layer of a stage has its stride.
+
+    `layer` makes one of its channels in, its channels out and its stride.
+    """
+    layers = []
+    for out_channels, count, stride in stages:
+        for number in range(count):
+            layers.append(layer(in_channels, out_channels, stride if number == 0 else 1))
+            in_channels = out_channels
+    return layers
 
 
 class Residual(nn.Module):

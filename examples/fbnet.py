@@ -5,7 +5,7 @@ Layers that change the shape cannot be skipped. Run it: python examples/fbnet.py
 """
 
 import torch
-from blocks import conv_norm, mbconv
+from blocks import choice_or_nothing, conv_norm, mbconv, stacked
 from torch import nn
 
 import supple
@@ -21,18 +21,13 @@ def layer(in_channels: int, out_channels: int, stride: int) -> supple.Choice:
     blocks = [
         mbconv(in_channels, out_channels, kernel, expansion, stride, groups) for kernel, expansion, groups in BLOCKS
     ]
-    can_be_skipped = stride == 1 and in_channels == out_channels
-    return supple.Choice(*blocks, *([nn.Identity()] if can_be_skipped else []))
+    return choice_or_nothing(blocks, in_channels, out_channels, stride)
 
 
 def network(stages=STAGES, num_classes: int = 1000) -> nn.Sequential:
     """Return the network for images (batch, 3, 224, 224)."""
-    layers, channels = [], 16
-    for out_channels, count, stride in stages:
-        for number in range(count):
-            layers.append(layer(channels, out_channels, stride if number == 0 else 1))
-            channels = out_channels
-    head = nn.Sequential(*conv_norm(channels, 1504, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    layers = stacked(layer, 16, stages)
+    head = nn.Sequential(*conv_norm(stages[-1][0], 1504, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     return nn.Sequential(conv_norm(3, 16, 3, 2), nn.ReLU(), nn.Sequential(*layers), head, nn.Linear(1504, num_classes))
 
 

@@ -6,7 +6,7 @@ elastic, so that its sizes share their weights, as in once-for-all. Run it: pyth
 """
 
 import torch
-from blocks import conv_norm, mbconv
+from blocks import choice_or_nothing, conv_norm, mbconv, stacked
 from torch import nn
 
 import supple
@@ -20,8 +20,7 @@ def separate(in_channels: int, out_channels: int, stride: int) -> nn.Module:
     blocks = [
         mbconv(in_channels, out_channels, kernel, expansion, stride) for expansion in (6, 3) for kernel in (7, 5, 3)
     ]
-    can_be_skipped = stride == 1 and in_channels == out_channels
-    return supple.Choice(*blocks, *([nn.Identity()] if can_be_skipped else []))
+    return choice_or_nothing(blocks, in_channels, out_channels, stride)
 
 
 def shared(in_channels: int, out_channels: int, stride: int) -> nn.Module:
@@ -32,12 +31,8 @@ def shared(in_channels: int, out_channels: int, stride: int) -> nn.Module:
 
 def network(layer=separate, stages=STAGES, num_classes: int = 1000) -> nn.Sequential:
     """Return the network for images (batch, 3, 224, 224)."""
-    layers, channels = [mbconv(32, 16, 3, 1)], 16
-    for out_channels, count, stride in stages:
-        for number in range(count):
-            layers.append(layer(channels, out_channels, stride if number == 0 else 1))
-            channels = out_channels
-    head = nn.Sequential(*conv_norm(channels, 1280, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    layers = [mbconv(32, 16, 3, 1), *stacked(layer, 16, stages)]
+    head = nn.Sequential(*conv_norm(stages[-1][0], 1280, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     return nn.Sequential(conv_norm(3, 32, 3, 2), nn.ReLU(), nn.Sequential(*layers), head, nn.Linear(1280, num_classes))
 
 
