@@ -21,7 +21,7 @@ from supple.errors import SuppleError
 from supple.family import Family, ImportanceMethod, OrderConfig, convert, order
 from supple.models import resnet_demo
 from supple.progress import Progress
-from supple.space import Config, Kind, Space
+from supple.space import Config, Dimension, Kind, Space
 
 WIDTHS = (0.75, 0.5)
 UNORDERED = "none"
@@ -119,11 +119,15 @@ def narrowed(space: Space, share: float) -> Config:
     """Return the config in which everything but the depths has the value nearest to a share of its largest."""
     return space.config(
         {
-            entry.name: min(entry.values, key=lambda value, entry=entry: abs(value - share * entry.largest))  # type: ignore[misc]
+            entry.name: _nearest(entry, share * entry.largest)
             for entry in space.dimensions
             if entry.kind in (Kind.WIDTH, Kind.HIDDEN, Kind.HEADS, Kind.EMBED)
         }
     )
+
+
+def _nearest(dimension: Dimension, size: float) -> int:
+    return min(dimension.values, key=lambda value: abs(value - size))
 
 
 def _share(family: Family, config: Config) -> float:
