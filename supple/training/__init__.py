@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from supple.training.config import Accelerator, TrainConfig
 from supple.training.history import EpochRow, History
-from supple.training.sampler import Sampler
-from supple.training.sandwich import Sandwich
+from supple.training.sampler import Draw, Plan, Sampler, StepReport
+from supple.training.samplers import SamplerChoice, build_sampler
+from supple.training.sandwich import Sandwich, SandwichConfig
 
 if TYPE_CHECKING:
     from supple.training.distillation import InPlaceDistillation
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accelerator",
+    "Draw",
     "EpochRow",
     "History",
     "InPlaceDistillation",
+    "Plan",
     "Sampler",
+    "SamplerChoice",
     "Sandwich",
+    "SandwichConfig",
+    "StepReport",
     "TrainConfig",
     "accuracy",
+    "build_sampler",
     "calibration_inputs",
     "train",
 ]

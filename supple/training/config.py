@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from supple.training.samplers import SamplerChoice
+from supple.training.sandwich import SandwichConfig
+
 
 class Accelerator(StrEnum):
     """Where the training runs; `auto` takes a GPU where there is one."""
@@ -26,9 +29,7 @@ class TrainConfig(BaseModel):
     )
     weight_decay: float = Field(0.05, ge=0, description="AdamW's weight decay; norms and biases are left alone")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label that is spread over all classes")
-    random_members: int = Field(
-        2, ge=0, description="members drawn at random for each step, besides the largest and the smallest"
-    )
+    sampler: SamplerChoice = Field(SandwichConfig(), description="which members train at each step")
     distillation_weight: float = Field(
         1.0, ge=0, le=1, description="how much the other members learn from the largest; the rest is from the labels"
     )

@@ -2,9 +2,20 @@
 
 import random
 from collections.abc import Sequence
+from typing import Literal
 
-from supple.space import Config, Space
-from supple.training.sampler import Sampler
+from pydantic import Field
+
+from supple.training.sampler import Draw, Plan, Sampler, SamplerConfig
+
+
+class SandwichConfig(SamplerConfig):
+    """How many members lie between the two ends."""
+
+    kind: Literal["sandwich"] = "sandwich"
+    random_members: int = Field(
+        default=2, ge=0, description="members drawn at random for each step, besides the largest and the smallest"
+    )
 
 
 class Sandwich(Sampler):
@@ -14,10 +25,12 @@ class Sandwich(Sampler):
     Source: Yu & Huang, Universally Slimmable Networks and Improved Training Techniques, 2019.
     """
 
-    def __init__(self, space: Space, random_members: int) -> None:
-        super().__init__(space)
-        self.random_members = random_members
+    def __init__(self, plan: Plan, config: SandwichConfig = SandwichConfig()) -> None:
+        super().__init__(plan)
+        self.config = config
 
-    def members(self, step: int, rng: random.Random) -> Sequence[Config]:
-        """Return the largest, the smallest and `random_members` random configs."""
-        return [self.space.max(), self.space.min(), *(self.space.sample(rng) for _ in range(self.random_members))]
+    def members(self, step: int, rng: random.Random) -> Sequence[Draw]:
+        """Return the largest, the smallest and some random members."""
+        space = self.plan.space
+        between = (space.sample(rng) for _ in range(self.config.random_members))
+        return [Draw(space.max()), Draw(space.min()), *map(Draw, between)]

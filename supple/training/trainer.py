@@ -1,7 +1,6 @@
 """Train a family: every member of its space at once, from one set of shared weights, resumable bit for bit."""
 
 import contextlib
-import random
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -27,7 +26,8 @@ from supple.training.history import EpochRow, History
 from supple.training.optimizer import build_optimizer, load_optimizer_tensors, optimizer_tensors
 from supple.training.placement import in_fast_order, placed_on
 from supple.training.position import Position
-from supple.training.sandwich import Sandwich
+from supple.training.sampler import Plan
+from supple.training.samplers import build_sampler
 from supple.training.schedule import learning_rate
 from supple.training.tensors import below, load_tensors_into, random_states, set_random_states, tensors_of
 from supple.training.update import Updater
@@ -97,8 +97,9 @@ class _Training:
             config.distillation_weight, config.distillation_temperature, config.label_smoothing
         )
         self._updater = Updater(family, fabric, module, optimizer, objective, config.clip_norm)
-        self._sampler = Sandwich(family.space, config.random_members)
         self._steps = config.epochs * len(train_data)
+        plan = Plan(family.space, self._steps, family.count_parameters, config.seed)
+        self._sampler = build_sampler(config.sampler, plan)
         self._position = Position()
         self._rows: tuple[EpochRow, ...] = ()
         self._random_states: dict[str, Tensor] = {}
@@ -129,8 +130,7 @@ class _Training:
     def _step(self, inputs: Tensor, labels: Tensor) -> None:
         config, position = self._config, self._position
         rate = learning_rate(config.learning_rate, position.step, self._steps, config.warmup_share)
-        rng = random.Random(f"{config.seed}/{position.step}")
-        outcome = self._updater.update(self._sampler.members(position.step, rng), inputs, labels, rate)
+        outcome = self._updater.update(self._sampler.step(position.step), inputs, labels, rate)
         figures = self._images_per_second(len(labels))
         if outcome.broken is None:
             space = self._family.space

@@ -13,6 +13,7 @@ from supple.family import Family
 from supple.space import Config
 from supple.training.batches import check_logits
 from supple.training.distillation import InPlaceDistillation
+from supple.training.sampler import Draw
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Updater:
         self._objective = objective
         self._clip_norm = clip_norm
 
-    def update(self, members: Sequence[Config], inputs: Tensor, labels: Tensor, learning_rate: float) -> Outcome:
+    def update(self, members: Sequence[Draw], inputs: Tensor, labels: Tensor, learning_rate: float) -> Outcome:
         """Add up the gradients of the members and step once.
 
         Where a loss or the gradient is not finite, weights, buffers and optimizer stay as they were. Raises
@@ -57,7 +58,8 @@ class Updater:
         )
         # One transfer from the device for all figures of the step.
         *values, norm_value = torch.stack([*losses, cast(Tensor, norm)]).tolist()
-        outcome = Outcome(dict(zip(members, values, strict=True)), _broken(members, values, norm_value))
+        configs = [draw.config for draw in members]
+        outcome = Outcome(dict(zip(configs, values, strict=True)), _broken(configs, values, norm_value))
         if outcome.broken is None:
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate
@@ -68,18 +70,19 @@ class Updater:
                 buffer.copy_(before)
         return outcome
 
-    def _backward(self, members: Sequence[Config], inputs: Tensor, labels: Tensor) -> list[Tensor]:
+    def _backward(self, members: Sequence[Draw], inputs: Tensor, labels: Tensor) -> list[Tensor]:
         targets = self._fabric.to_device(labels)
         inputs = self._fabric.to_device(inputs)
         largest = self._family.space.max()
         teacher_logits: Tensor | None = None
         losses = []
-        for config in members:
+        for draw in members:
+            config = draw.config
             is_largest = config == largest
             with self._family.activate(config):
                 logits = check_logits(self._module(self._family.resize(config, inputs)), labels)
                 loss = self._objective.loss(logits, targets, None if is_largest else teacher_logits)
-            self._fabric.backward(loss)
+            self._fabric.backward(loss * draw.weight)
             losses.append(loss.detach())
             if is_largest:
                 teacher_logits = logits.detach()

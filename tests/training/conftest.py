@@ -9,7 +9,7 @@ from torch import nn
 
 from supple.data import ImageBatches
 from supple.family import Family, convert
-from supple.training import TrainConfig
+from supple.training import SandwichConfig, TrainConfig
 
 
 class SmallNet(nn.Module):
@@ -79,4 +79,4 @@ def valid_data() -> ImageBatches:
 
 @pytest.fixture
 def config() -> TrainConfig:
-    return TrainConfig(epochs=3, learning_rate=0.01, random_members=1, calibration_images=64)
+    return TrainConfig(epochs=3, learning_rate=0.01, sampler=SandwichConfig(random_members=1), calibration_images=64)

@@ -1,6 +1,7 @@
 """Training a family: what it learns, what it leaves alone, and what it refuses."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -137,7 +138,7 @@ def test_a_gradient_that_is_not_finite_is_skipped_too(family, train_data, valid_
     family.model.head.weight.register_hook(lambda gradient: gradient * torch.inf)
     train(family, train_data, valid_data, config.model_copy(update={"epochs": 1}), progress=listener)
     assert same(tensors(family), before)
-    assert "the gradient's norm is nan, though every loss is finite" in listener.lines[0]
+    assert re.search("the gradient.s norm is (nan|inf), though every loss is finite", listener.lines[0])
 
 
 def test_too_many_skipped_updates_in_a_row_stop_the_training(family, train_data, valid_data, config):
