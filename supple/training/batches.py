@@ -1,15 +1,15 @@
 """The batches of an epoch in an order that is a function of the seed and the epoch, checked before they are used."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from supple.data import Batches
 from supple.errors import SuppleError
 
 
-def batches_of_epoch(data: Batches, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def batches_of_epoch(data: Iterable[Any], seed: int, epoch: int) -> Iterator[Any]:
     """Begin a pass over the data for an epoch.
 
     Data with `set_epoch` are told the epoch. For other loaders PyTorch's global random numbers, from which they draw

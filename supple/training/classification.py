@@ -10,7 +10,7 @@ from torch.nn import functional
 from supple.errors import SuppleError
 from supple.training.divergences import Divergence
 from supple.training.rows import check_labels
-from supple.training.task import Score, Task, inputs_and_labels, tensor_of, wide
+from supple.training.task import Score, Task, check_teacher, inputs_and_labels, tensor_of, wide
 
 _EXPECTED = "logits (batch, classes)"
 
@@ -80,5 +80,6 @@ class Classification(Task):
 
     def divergence(self, outputs: Any, teacher_outputs: Any, batch: Any, divergence: Divergence) -> Tensor:
         """Return the mean divergence over the samples; labels, mixed or not, are not looked at."""
-        logits, teacher_logits = tensor_of(outputs, _EXPECTED), tensor_of(teacher_outputs, _EXPECTED)
+        logits, teacher_logits = tensor_of(outputs, _EXPECTED), tensor_of(teacher_outputs, _EXPECTED, "teacher")
+        check_teacher(logits, teacher_logits)
         return divergence(wide(logits), wide(teacher_logits)).mean()

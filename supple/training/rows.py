@@ -5,7 +5,7 @@ from torch.nn import functional
 
 from supple.errors import SuppleError
 from supple.training.divergences import Divergence
-from supple.training.task import Score, wide
+from supple.training.task import Score, check_teacher, wide
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, ignored: int, label_smoothing: float = 0.0) -> Tensor:
@@ -36,6 +36,7 @@ def mean_divergence(
     logits: Tensor, teacher_logits: Tensor, labels: Tensor, ignored: int, divergence: Divergence
 ) -> Tensor:
     """Return the mean divergence of the rows with a label, 0 where there is none."""
+    check_teacher(logits, teacher_logits)
     has_label = labels != ignored
     values = divergence(wide(logits), wide(teacher_logits))
     return values.where(has_label, 0.0).sum() / has_label.sum().clamp(min=1)

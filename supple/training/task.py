@@ -90,19 +90,29 @@ def inputs_and_labels(batch: Any) -> tuple[Inputs, Any]:
     return tuple(inputs) if isinstance(inputs, list) else inputs, labels
 
 
-def tensor_of(outputs: Any, expected: str) -> Tensor:
+def tensor_of(outputs: Any, expected: str, who: str = "model") -> Tensor:
     """Return the one tensor that a model returns, or its `.logits`, where the output has that attribute.
 
-    Raises `SuppleError` for anything else; `expected` says what a task takes, "logits (batch, classes)".
+    Raises `SuppleError` for anything else; `expected` says what a task takes, "logits (batch, classes)", and `who`
+    whose the outputs are.
     """
     tensor = outputs if isinstance(outputs, Tensor) else getattr(outputs, "logits", None)
     if not isinstance(tensor, Tensor):
         kind = type(outputs).__name__
         what = f"a {kind} of {len(outputs)}" if isinstance(outputs, tuple | list) else f"an object of type {kind}"
         raise SuppleError(
-            f"The model returns {what}, not one tensor of {expected}: wrap it in a module that returns that alone."
+            f"The {who} returns {what}, not one tensor of {expected}: wrap it in a module that returns that alone."
         )
     return tensor
+
+
+def check_teacher(predictions: Tensor, teacher_predictions: Tensor) -> None:
+    """Raise `SuppleError` where a teacher's predictions are of another shape than a member's."""
+    if predictions.shape != teacher_predictions.shape:
+        raise SuppleError(
+            f"The teacher returns predictions of shape {tuple(teacher_predictions.shape)}, the members of shape "
+            f"{tuple(predictions.shape)}: a teacher must do the same task."
+        )
 
 
 def wide(tensor: Tensor) -> Tensor:
