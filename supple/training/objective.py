@@ -1,5 +1,6 @@
 """The loss of each member of a step: from the data, from a teacher, and from the full member's features."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 
 from supple.errors import SuppleError
 from supple.family import Family
+from supple.space import Config
 from supple.trace import ModelInputs
 from supple.trace.modes import evaluating
 from supple.training.distillation import DistillationConfig, TeacherKind
 from supple.training.divergences import build_divergence
+from supple.training.feature_matching import FeatureMatching
 from supple.training.sampler import Draw
 from supple.training.task import Task
 
@@ -58,6 +61,8 @@ class Objective:
         self._teacher = teacher
         self._divergence = build_divergence(config)
         self._full = family.space.max()
+        self._matching = FeatureMatching(family, config.feature_modules) if config.feature_weight > 0 else None
+        self._full_features: dict[str, Tensor] | None = None
         self._unchecked: Any = None
         self._teacher_outputs: Any = None
 
@@ -68,6 +73,7 @@ class Objective:
         """
         self._unchecked = batch
         self._teacher_outputs = None
+        self._full_features = None
         if self._teacher is not None:
             device = next((parameter.device for parameter in self._teacher.parameters()), torch.device("cpu"))
             inputs = ModelInputs.of(self._task.inputs(batch)).map(lambda tensor: tensor.to(device))
@@ -81,12 +87,28 @@ class Objective:
         Raises `SuppleError` where the outputs do not fit the batch.
         """
         inputs = ModelInputs.of(self._task.inputs(batch)).map(partial(self._family.resize, draw.config))
-        outputs = inputs.run(member)
+        reading: AbstractContextManager[dict[str, Tensor]] = nullcontext({})
+        if self._matching is not None:
+            reading = self._matching.reading()
+        with reading as features:
+            outputs = inputs.run(member)
         if self._unchecked is not None:
             self._task.check(outputs, self._unchecked)
             self._unchecked = None
         total, data = self._mixed(draw.config == self._full, outputs, batch)
+        difference = self._feature_difference(draw.config, features)
+        if difference is not None:
+            total = total + self._config.feature_weight * difference
         return MemberLoss(draw.weight * total, data)
+
+    def _feature_difference(self, config: Config, features: dict[str, Tensor]) -> Tensor | None:
+        """Return how far a member's features are from the full member's, None where there is nothing to compare."""
+        if config == self._full:
+            self._full_features = {path: feature.detach() for path, feature in features.items()}
+            return None
+        if self._matching is None or self._full_features is None:
+            return None
+        return self._matching.difference(config, features, self._full_features)
 
     def _mixed(self, is_full: bool, outputs: Any, batch: Any) -> tuple[Tensor, Tensor]:
         """Return the loss from the data and from the teacher together, and the former, detached."""
