@@ -49,7 +49,7 @@ USES_THE_NETWORK = {
 }  # fmt: skip
 LOADED_WHEN_USED = {
     "plotly", "matplotlib", "openvino", "executorch", "torchao", "timm", "transformers", "torchvision", "ray",
-    "psycopg",
+    "psycopg", "tensorboard",
 }  # fmt: skip
 
 
