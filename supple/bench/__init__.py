@@ -30,6 +30,9 @@ CATALOGUE = {
         "supple.bench.calibration", "what calibrating a member costs, next to one pass over the images"
     ),
     "order": Entry("supple.bench.order", "members of trained networks with and without an order of importance"),
+    "precision": Entry(
+        "supple.bench.precision", "training steps in bf16 on this CPU, next to the same steps in fp32", True
+    ),
 }
 
 

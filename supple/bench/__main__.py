@@ -46,8 +46,12 @@ def bench(
     from supple.runs.console import console_progress
 
     options = Options(quick, seed, chosen)
-    with console_progress() as progress:
-        outcome = run(options, progress)
+    try:
+        with console_progress() as progress:
+            outcome = run(options, progress)
+    except SuppleError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from None
     result = Result(name, options, describe_machine(), package_versions(), outcome)
     if as_json:
         typer.echo(json.dumps(result.to_json()))

@@ -39,6 +39,14 @@ def test_models_are_chosen_only_where_that_means_something():
     assert result.stderr == 'Error: The benchmark "overhead" has models of its own: it takes no --models.\n'
 
 
+def test_a_network_that_is_not_there_is_answered_with_those_that_are():
+    result = CliRunner().invoke(app, ["precision", "--models", "resnet18"])
+    assert result.exit_code == 2
+    assert (
+        'Error: There is no network "resnet18"; there are resnet_demo, mobilenet_small, vit, bert.\n' in result.stderr
+    )
+
+
 def test_a_name_that_is_like_no_other_is_refused_too():
     with pytest.raises(SuppleError, match=r'^There is no benchmark "zzz"\. `python -m supple\.bench` lists them\.$'):
         find("zzz")
