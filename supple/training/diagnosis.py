@@ -50,15 +50,21 @@ def wrong_input(model: nn.Module, inputs: Inputs, error: Exception) -> SuppleErr
     )
 
 
+def check_trainable(model: nn.Module) -> None:
+    """Raise `SuppleError` where no parameter of a model trains."""
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise SuppleError("The model has no parameter to train: requires_grad is False for all of them.")
+
+
 def no_gradient(model: nn.Module, inputs: Inputs) -> SuppleError:
     """Return the error to raise where a model's outputs do not require a gradient: it names the layer that loses it.
 
-    The model runs once more, in its present mode; batch norm's statistics are then as they were.
+    The model runs once more, in its present mode; batch norm's statistics are then as they were. Raises `SuppleError`
+    where no parameter trains.
     """
     if not torch.is_grad_enabled():
         return SuppleError("Gradients are off: training is called under torch.no_grad() or torch.inference_mode().")
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        return SuppleError("The model has no parameter to train: requires_grad is False for all of them.")
+    check_trainable(model)
     losing: list[tuple[str, nn.Module]] = []
     entered: list[bool] = []
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from supple.errors import SuppleError, class_and_first_line, nearest
 from supple.importing import import_object
+from supple.training.diagnosis import check_trainable
 from supple.training.weight_decay import decaying_parameters
 
 ADAMW = "torch.optim:AdamW"
@@ -42,9 +43,8 @@ def build_optimizer(
     Raises `SuppleError` where the model has nothing to train, or the target cannot be imported, is no optimizer, needs
     a closure, has no learning rate or weight decay per group of parameters, or does not take the arguments.
     """
+    check_trainable(model)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not trained:
-        raise SuppleError("The model has no parameter to train: requires_grad is False for all of them.")
     kind = _optimizer_class(target)
     _check_arguments(target, kind, arguments)
     settings: dict[str, Any] = {**arguments, "lr": learning_rate}
