@@ -1,7 +1,7 @@
 """Telling from the losses of a run that its learning rate is too high."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
@@ -25,7 +25,9 @@ class Diverging:
 
     It does where the median of the last 32 losses is twice the loss at the start, or, after a median of less than a
     quarter of that, is back at the start: a network that has collapsed. A spike of fewer than 16 steps, or noise such
-    as mixup's, does not move the median. Losses at or below zero have no such scale and are left out.
+    as mixup's, does not move the median. The start is that of the worst member: where the model was trained before, its
+    smaller members were not, and the largest may lose something to them without diverging. Losses at or below zero have
+    no such scale and are left out.
     """
 
     def __init__(self) -> None:
@@ -34,15 +36,15 @@ class Diverging:
         self._best = math.inf
         self._has_told = False
 
-    def after_step(self, loss: float, learning_rate: float) -> str | None:
-        """Take a step's loss; return a line of advice where training diverges.
+    def after_step(self, loss: float, losses: Iterable[float], learning_rate: float) -> str | None:
+        """Take the largest member's loss and those of all members of the step; return a line where training diverges.
 
-        `learning_rate` is the highest of the run, which the user has set.
+        `learning_rate` is the highest of the run, which the user has set; the line names one to try.
         """
         if self._has_told or not (math.isfinite(loss) and loss > 0):
             return None
         if len(self._first) < _FIRST_STEPS:
-            self._first.append(loss)
+            self._first.append(max((other for other in losses if math.isfinite(other)), default=loss))
             return None
         self._recent = [*self._recent[1 - _RECENT_STEPS :], loss]
         if len(self._recent) < _RECENT_STEPS:

@@ -16,12 +16,12 @@ def falling(step: int) -> float:
 
 def first_alarm(losses: list[float]) -> int | None:
     watch = Diverging()
-    return next((step for step, loss in enumerate(losses) if watch.after_step(loss, 0.5) is not None), None)
+    return next((step for step, loss in enumerate(losses) if watch.after_step(loss, [loss], 0.5) is not None), None)
 
 
 def test_a_loss_that_rises_well_above_its_start_is_told_with_a_value_to_try():
     watch = Diverging()
-    told = [watch.after_step(2.3 * 1.1**step, 0.5) for step in range(60)]
+    told = [watch.after_step(2.3 * 1.1**step, [2.3, math.nan], 0.5) for step in range(60)]
     lines = [line for line in told if line is not None]
     assert len(lines) == 1
     assert lines[0].startswith("Training diverges: the loss of the largest member is ")
@@ -52,6 +52,13 @@ def test_noise_is_no_alarm(seed):
     assert first_alarm(chance) is None
 
 
+def test_a_trained_model_that_loses_something_to_its_members_is_no_alarm():
+    watch = Diverging()
+    largest = [0.1 + 0.5 * math.sin(min(step / 200, math.pi)) for step in range(800)]
+    assert first_alarm(largest) is not None  # were it alone
+    assert [line for loss in largest if (line := watch.after_step(loss, [loss, 2.3], 0.5))] == []
+
+
 def test_losses_that_are_not_finite_or_below_zero_are_left_out():
     losses = [math.nan, math.inf, -1.0, 0.0] * 50
     assert first_alarm(losses) is None
@@ -63,10 +70,10 @@ def test_with_a_restored_state_it_goes_on_as_before(cut):
     losses = [falling(step) for step in range(400)] + [2.303] * 100
     watch, restored = Diverging(), Diverging()
     for loss in losses[:cut]:
-        watch.after_step(loss, 0.5)
+        watch.after_step(loss, [loss], 0.5)
     restored.load_state(json.loads(json.dumps(watch.state(), allow_nan=False)))
     for loss in losses[cut:]:
-        assert watch.after_step(loss, 0.5) == restored.after_step(loss, 0.5)
+        assert watch.after_step(loss, [loss], 0.5) == restored.after_step(loss, [loss], 0.5)
     assert watch.state() == restored.state()
 
 

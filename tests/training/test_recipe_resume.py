@@ -65,7 +65,8 @@ class Loop:
         loss.backward()
         self.optimizer.step()
         self.average.update()
-        self.watch.after_step(float(loss.detach()), 0.1)
+        data_loss = float(loss.detach())
+        self.watch.after_step(data_loss, [data_loss], 0.1)
 
     def tensors(self) -> tuple[dict[str, Tensor], Any]:
         tensors, optimizer = optimizer_state(self.optimizer, self.model)
