@@ -11,7 +11,7 @@ from typing import Any
 
 from supple.errors import SuppleError, nearest
 from supple.space.config import Config
-from supple.space.cost_sampling import Cost, sample_over_cost
+from supple.space.cost_sampling import Cost, sample_near_cost, sample_over_cost
 from supple.space.counting import MemberCounter
 from supple.space.dimension import Condition, Dimension, Kind
 
@@ -27,6 +27,7 @@ class Space:
         self._by_name = {dimension.name: dimension for dimension in self.dimensions}
         if len(self._by_name) != len(self.dimensions):
             raise SuppleError("Two dimensions of one space have the same name.")
+        self._largest = {entry.name: entry.largest for entry in self.dimensions}
         self._values = {entry.name: {value: value for value in entry.values} for entry in self.dimensions}
         parents = {entry.name: [condition.parent for condition in entry.conditions] for entry in self.dimensions}
         for name, above in parents.items():
@@ -76,12 +77,11 @@ class Space:
                 )
         active: dict[str, int] = {}
         for dimension in self._ordered:
-            if _hold(dimension.conditions, active):
+            if not dimension.conditions or _hold(dimension.conditions, active):
                 value = values.get(dimension.name, dimension.largest)
                 # The dimension's own integer: what is equal to it (8.0, True) may become other JSON.
                 active[dimension.name] = self._values[dimension.name][value]
-        proper = {entry.name: active.get(entry.name, entry.largest) for entry in self.dimensions}
-        return Config(self.digest, proper, is_proper=True)
+        return Config(self.digest, self._largest | active, is_proper=True)
 
     def check(self, config: Config) -> Config:
         """Return the config if it belongs to this space; raise `SuppleError`, naming both spaces, if it does not."""
@@ -112,7 +112,7 @@ class Space:
 
     def min(self) -> Config:
         """Return the config with every dimension at its smallest value."""
-        return self.config({dimension.name: dimension.smallest for dimension in self.dimensions})
+        return self._min
 
     def count(self) -> int:
         """Return the exact number of members."""
@@ -127,6 +127,13 @@ class Space:
         if over is not None:
             return sample_over_cost(self, rng, over)
         return self.config(self._counter.sample(rng))
+
+    def sample_near(self, rng: random.Random, over: Cost, target: float, tolerance: float) -> Config:
+        """Draw one config whose cost is at most `tolerance` from `target`, or as near as a few tries come.
+
+        `over` is a cost as `sample` takes it. Members of one cost have many shapes.
+        """
+        return sample_near_cost(self, rng, over, target, tolerance)
 
     def neighbours(self, config: Config) -> Iterator[Config]:
         """Yield the configs that differ from this one by one step of one dimension that reaches the member.
@@ -172,6 +179,10 @@ class Space:
     @cached_property
     def _max(self) -> Config:
         return self.config({})
+
+    @cached_property
+    def _min(self) -> Config:
+        return self.config({dimension.name: dimension.smallest for dimension in self.dimensions})
 
     @cached_property
     def _counter(self) -> MemberCounter:

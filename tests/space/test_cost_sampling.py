@@ -51,3 +51,30 @@ def test_members_of_one_cost_have_many_shapes() -> None:
 
 def test_the_same_random_numbers_give_the_same_config() -> None:
     assert SPACE.sample(random.Random(7), over=cost) == SPACE.sample(random.Random(7), over=cost)
+
+
+def test_a_config_near_a_cost_is_near_it() -> None:
+    rng = random.Random(8)
+    spread = cost(SPACE.max()) - cost(SPACE.min())
+    for target in (cost(SPACE.min()), 2_000.0, 7_500.0, cost(SPACE.max())):
+        drawn = [SPACE.sample_near(rng, cost, target, 0.02 * spread) for _ in range(50)]
+        assert all(abs(cost(config) - target) <= 0.02 * spread for config in drawn)
+
+
+@pytest.mark.parametrize("target", [-1.0, 1e9])
+def test_a_cost_that_no_member_has_gives_the_end_that_is_nearest(target: float) -> None:
+    end = SPACE.min() if target < 0 else SPACE.max()
+    assert SPACE.sample_near(random.Random(9), cost, target, 0.0) == end
+
+
+def test_drawing_near_a_cost_asks_for_few_costs() -> None:
+    asked: list[Config] = []
+
+    def counted(config: Config) -> float:
+        asked.append(config)
+        return cost(config)
+
+    rng = random.Random(10)
+    for _ in range(DRAWS):
+        SPACE.sample(rng, over=counted)
+    assert len(asked) / DRAWS < 25
