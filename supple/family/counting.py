@@ -1,5 +1,9 @@
 """Costs that follow from a network's shapes: parameters and multiply-accumulates."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -24,15 +28,27 @@ def count_macs(module: nn.Module, example_inputs: Inputs) -> int:
     counter = FlopCounterMode(display=False)
     try:
         # On fake or meta tensors the counter takes three to six times as long as one small image takes to run.
-        with evaluating(module), counter:
+        with evaluating(module), unfused_attention(), counter:
             inputs.run(module)
     except Exception as error:  # whatever the user's forward raises
         raise SuppleError(
             f"{type(module).__name__} does not run on inputs of shape {inputs.shapes}: {first_line(error)}"
         ) from error
-    return int(counter.get_total_flops()) // 2 // _samples(inputs)
+    return int(counter.get_total_flops()) // 2 // samples_of(inputs)
 
 
-def _samples(inputs: ModelInputs) -> int:
+def samples_of(inputs: ModelInputs) -> int:
+    """Return the number of samples in a batch: the first axis of all its tensors, or one where they share none."""
     lengths = {len(tensor) if tensor.ndim else 1 for tensor in inputs.tensors}
     return lengths.pop() or 1 if len(lengths) == 1 else 1
+
+
+@contextmanager
+def unfused_attention() -> Iterator[None]:
+    """Let PyTorch's own transformer layers run as products of matrices: their fused kernel hides them."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)

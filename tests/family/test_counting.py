@@ -30,6 +30,11 @@ def test_macs_of_known_layers():
     assert count_macs(nn.Conv2d(6, 6, 3, padding=1, groups=6), torch.zeros(1, 6, 5, 5)) == 5 * 5 * 3 * 3 * 6
 
 
+def test_the_projections_of_a_transformer_layer_count():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    assert count_macs(layer, torch.zeros(1, 5, 8)) >= 5 * (4 * 8 * 8 + 2 * 8 * 16)
+
+
 def test_macs_are_those_of_one_sample():
     assert count_macs(nn.Linear(3, 4), torch.zeros(7, 3)) == 12
 

@@ -1,0 +1,182 @@
+"""The multiply-accumulates of any member's layers from one run of the full network: fast enough for every draw."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from supple.errors import SuppleError, first_line
+from supple.family.activation import Place, parameter_places
+from supple.family.counting import samples_of, unfused_attention
+from supple.family.family import Family
+from supple.family.resolution import RESOLUTION
+from supple.space import Config
+from supple.trace import Structure
+from supple.trace.choice import all_options
+from supple.trace.modes import evaluating
+
+REMEMBERED = 1 << 16
+"""How many layers, each at some size, are remembered at once: a few megabytes."""
+
+
+class LayerMacs:
+    """From a config to the multiply-accumulates of a member's layers, for one sample.
+
+    A layer costs as much as its weight has elements, times the positions (pixels, tokens) that it serves. One run of
+    the network with all its options, on zeros in the shapes of the example inputs, says what each weight of full size
+    costs (one run for each resolution, where those are elastic); of that a member pays the share of the elements that
+    it keeps. `Family.count_macs` runs the member instead, and agrees exactly where every product is one with a weight,
+    as in convolutional networks. Products of two activations, as in attention, are left out; those of recurrent layers,
+    which PyTorch's own counter leaves out, are there. A weight that several modules share counts in full where any of
+    them is present.
+
+    Raises `SuppleError` where the shapes of the example inputs could not be written down, or the model does not run on
+    them.
+    """
+
+    def __init__(self, family: Family) -> None:
+        self._layers = tuple(_layers(family))
+        self._macs = lru_cache(REMEMBERED)(self._count)
+
+    def __call__(self, config: Config) -> int:
+        """Return the multiply-accumulates of the layers with weights, for one sample at the member's resolution."""
+        # A config is a mapping written in Python: a dictionary answers far faster.
+        values = dict(config)
+        return sum(
+            self._macs(index, tuple([values[name] for name in layer.dimensions]))
+            for index, layer in enumerate(self._layers)
+        )
+
+    def _count(self, index: int, values: tuple[int, ...]) -> int:
+        layer = self._layers[index]
+        return layer.macs(dict(zip(layer.dimensions, values, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A weight under the `keys` of all its modules, and what it costs whole, by resolution (None where all are one).
+
+    `dimensions` are those that what it costs in a member depends on.
+    """
+
+    keys: tuple[str, ...]
+    structure: Structure
+    dimensions: tuple[str, ...]
+    whole: Mapping[int | None, int]
+
+    def macs(self, config: Mapping[str, int]) -> int:
+        """Return what the weight costs in a member; of the config, the layer's own dimensions are enough."""
+        if not any(self._is_present(key, config) for key in self.keys):
+            return 0
+        kept = full = 1
+        for axis in self.structure.axes[self.keys[0]]:
+            kept *= axis.size(config)
+            full *= axis.full
+        return self.whole[config.get(RESOLUTION)] * kept // full
+
+    def _is_present(self, key: str, config: Mapping[str, int]) -> bool:
+        return all(block.is_present(config) for block in self.structure.blocks if key.startswith(block.path + "."))
+
+
+def _layers(family: Family) -> Iterator[_Layer]:
+    structure, space = family.structure, family.space
+    resolutions = space[RESOLUTION].values if RESOLUTION in space else (None,)
+    runs = {resolution: _macs_by_weight(family, resolution) for resolution in resolutions}
+    for places in _places_of_tensors(family.model):
+        keys = tuple(place.key for place in places)
+        whole = {resolution: macs.get(keys[0], 0) for resolution, macs in runs.items()}
+        if any(whole.values()):
+            names = {name for axis in structure.axes[keys[0]] for name in axis.dimensions}
+            names |= {block.dimension for block in structure.blocks for key in keys if key.startswith(block.path + ".")}
+            names |= {RESOLUTION} & {entry.name for entry in space.dimensions}
+            yield _Layer(keys, structure, tuple(sorted(names)), whole)
+
+
+def _places_of_tensors(model: nn.Module) -> list[list[Place]]:
+    """Return the places of each parameter: several where modules share it."""
+    places: dict[int, list[Place]] = {}
+    for place in parameter_places(model):
+        places.setdefault(id(place.tensor), []).append(place)
+    return list(places.values())
+
+
+def _macs_by_weight(family: Family, resolution: int | None) -> dict[str, int]:
+    """Return what each weight costs in the network with all its options, for one sample, by its first key."""
+    shapes = family.structure.inputs
+    if shapes is None:
+        raise SuppleError("The shapes of the example inputs cannot be written down, so nothing can be counted on them.")
+    model = family.model
+    inputs = shapes.zeros(next(model.parameters()).device)
+    if resolution is not None:
+        inputs = inputs.map(partial(family.resize, family.space.config({RESOLUTION: resolution})))
+    with family.whole(), evaluating(model), all_options(model), unfused_attention(), _unfused_recurrence():
+        counting = _Counting(model)
+        try:
+            with counting:
+                inputs.run(model)
+        except Exception as error:  # whatever the user's forward raises
+            raise SuppleError(
+                f"{type(model).__name__} does not run on inputs of shape {inputs.shapes}: {first_line(error)}"
+            ) from error
+    return {key: macs // samples_of(inputs) for key, macs in counting.macs.items()}
+
+
+def _unfused_recurrence() -> AbstractContextManager[None]:
+    """Let recurrent layers run as products of matrices on a GPU too."""
+    return torch.backends.cudnn.flags(enabled=False)  # type: ignore[no-any-return]
+
+
+class _Counting(TorchDispatchMode):
+    """Adds up, for each weight, the multiply-accumulates of the products that it enters.
+
+    What is computed from weights alone, such as a weight under weight norm, stands for the largest of them.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.macs: dict[str, int] = {}
+        self._weights: dict[int, tuple[str, torch.Tensor]] = {}
+        for places in _places_of_tensors(model):
+            self._weights.setdefault(_memory(places[0].tensor), (places[0].key, places[0].tensor))
+        # Memory that is given back may be given out again, to an activation.
+        self._alive: list[torch.Tensor] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        weights = [self._weights[_memory(tensor)] for tensor in tensors if _memory(tensor) in self._weights]
+        if weights:
+            key, weight = max(weights, key=lambda entry: (entry[1].ndim, entry[1].numel()))
+            operations = flop_registry.get(func._overloadpacket)
+            if operations is not None:
+                self._add(key, operations(*args, **kwargs, out_val=output) // 2)
+            elif func._overloadpacket is torch.ops.aten.mkldnn_rnn_layer:
+                for key, weight in weights:
+                    # inputs: (time, batch, features); biases are vectors.
+                    self._add(key, args[0].shape[:2].numel() * weight.numel() if weight.ndim == 2 else 0)
+            if len(weights) == len(tensors):
+                self._stand_for(key, weight, output)
+        return output
+
+    def _add(self, key: str, macs: int) -> None:
+        self.macs[key] = self.macs.get(key, 0) + macs
+
+    def _stand_for(self, key: str, weight: torch.Tensor, output: Any) -> None:
+        for leaf in tree_leaves(output):
+            if isinstance(leaf, torch.Tensor):
+                self._weights.setdefault(_memory(leaf), (key, weight))
+                self._alive.append(leaf)
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

@@ -1,0 +1,131 @@
+"""Tests of the multiply-accumulates of layers, against those of members that run."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch import nn
+
+from supple import Choice
+from supple.errors import SuppleError
+from supple.family import Family, convert
+from supple.family.layer_macs import LayerMacs
+from supple.models import mobilenet_small, resnet_demo
+
+
+class Encoder(nn.Module):
+    """Two layers of PyTorch's own transformer over image patches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(1, 32, 4, 4)
+        layers = [nn.TransformerEncoderLayer(32, 4, 64, batch_first=True) for _ in range(2)]
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Linear(32, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.layers(self.embed(x).flatten(2).transpose(1, 2)).mean(1))
+
+
+class Options(nn.Module):
+    """A choice of kernels, a convolution under weight norm, and a gate behind the pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, 2, 1)
+        self.choice = Choice(nn.Conv2d(16, 16, 5, padding=2), nn.Conv2d(16, 16, 3, padding=1), nn.Identity())
+        self.normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(16, 24, 3, 2, 1))
+        self.head = nn.Linear(24, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.normed(torch.relu(self.choice(self.stem(x))))).mean((2, 3)))
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(6, 16)
+        self.lstm = nn.LSTM(16, 24, batch_first=True)
+        self.head = nn.Linear(24, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.lstm(self.embed(x))[0][:, -1])
+
+
+@pytest.fixture(scope="module")
+def mobilenet() -> Family:
+    """A family with kernels, hidden widths, gates and depths."""
+    return convert(mobilenet_small(), torch.zeros(2, 3, 32, 32))
+
+
+NETWORKS: dict[str, Callable[[], Family]] = {
+    "resnet": lambda: convert(resnet_demo(), torch.zeros(2, 1, 28, 28)),
+    "options": lambda: convert(Options(), torch.zeros(2, 3, 17, 17)),
+    "resolutions": lambda: convert(Options(), torch.zeros(2, 3, 32, 32), resolutions=[19, 24, 32]),
+    "kernel transforms": lambda: convert(resnet_demo(), torch.zeros(2, 1, 28, 28), kernel_transform=True),
+}
+
+
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+def test_layers_of_convolutional_members_cost_what_running_them_counts(make):
+    family, rng = make(), random.Random(1)
+    macs = LayerMacs(family)
+    for config in [family.space.max(), family.space.min(), *(family.space.sample(rng) for _ in range(20))]:
+        assert macs(config) == family.count_macs(config)
+
+
+def test_layers_of_a_network_with_gates_and_depths_cost_what_running_them_counts(mobilenet):
+    rng = random.Random(2)
+    macs = LayerMacs(mobilenet)
+    for _ in range(20):
+        config = mobilenet.space.sample(rng, over=mobilenet.count_parameters)
+        assert macs(config) == mobilenet.count_macs(config)
+
+
+def test_without_attention_products_transformers_are_ranked_as_by_running_them():
+    family, rng = convert(Encoder(), torch.zeros(2, 1, 16, 16)), random.Random(3)
+    macs = LayerMacs(family)
+    configs = [family.space.sample(rng) for _ in range(40)]
+    costs = [macs(config) for config in configs]
+    assert spearmanr(costs, [family.count_macs(config) for config in configs]).statistic > 0.95
+    # All four projections of both layers, of one size each: their products are there.
+    full = family.space.max()
+    assert macs(full) == 16 * 32 * 16 + 2 * 16 * (4 * 32 * 32 + 2 * 32 * 64) + 32 * 3
+
+
+def test_recurrent_layers_are_there():
+    family = convert(Recurrent(), torch.zeros(2, 7, 6))
+    assert LayerMacs(family)(family.space.max()) == 7 * (6 * 16 + 4 * 24 * (16 + 24)) + 24 * 3
+
+
+def test_a_config_takes_well_under_a_millisecond(mobilenet):
+    macs, rng = LayerMacs(mobilenet), random.Random(4)
+    configs = [mobilenet.space.sample(rng) for _ in range(300)]
+    start = time.process_time()
+    for config in configs:
+        macs(config)
+    assert (time.process_time() - start) / len(configs) < 1e-3
+
+
+def test_counting_leaves_the_model_as_it_was(mobilenet):
+    before = {key: tensor.clone() for key, tensor in mobilenet.model.state_dict().items()}
+    is_training, fast = mobilenet.model.training, torch.backends.mha.get_fastpath_enabled()
+    LayerMacs(mobilenet)
+    assert all(torch.equal(before[key], tensor) for key, tensor in mobilenet.model.state_dict().items())
+    assert (mobilenet.model.training, torch.backends.mha.get_fastpath_enabled()) == (is_training, fast)
+
+
+def test_inputs_without_shapes_are_refused(mobilenet):
+    unknown = mobilenet.with_structure(replace(mobilenet.structure, inputs=None))
+    with pytest.raises(SuppleError, match="shapes of the example inputs cannot be written down"):
+        LayerMacs(unknown)
+
+
+def test_a_model_that_does_not_run_on_the_shapes_is_named(mobilenet, monkeypatch):
+    monkeypatch.setattr(mobilenet.model, "forward", lambda x: x @ x.new_zeros(3))
+    with pytest.raises(SuppleError, match=r"MobileNet does not run on inputs of shape \[2, 3, 32, 32\]: "):
+        LayerMacs(mobilenet)
