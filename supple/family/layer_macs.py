@@ -1,7 +1,6 @@
 """The multiply-accumulates of any member's layers from one run of the full network: fast enough for every draw."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -116,7 +115,9 @@ def _macs_by_weight(family: Family, resolution: int | None) -> dict[str, int]:
     inputs = shapes.zeros(next(model.parameters()).device)
     if resolution is not None:
         inputs = inputs.map(partial(family.resize, family.space.config({RESOLUTION: resolution})))
-    with family.whole(), evaluating(model), all_options(model), unfused_attention(), _unfused_recurrence():
+    # Without cuDNN, recurrent layers run as products of matrices on a GPU too.
+    without_cudnn = torch.backends.cudnn.flags(enabled=False)
+    with family.whole(), evaluating(model), all_options(model), unfused_attention(), without_cudnn:
         counting = _Counting(model)
         try:
             with counting:
@@ -128,19 +129,14 @@ def _macs_by_weight(family: Family, resolution: int | None) -> dict[str, int]:
     return {key: macs // samples_of(inputs) for key, macs in counting.macs.items()}
 
 
-def _unfused_recurrence() -> AbstractContextManager[None]:
-    """Let recurrent layers run as products of matrices on a GPU too."""
-    return torch.backends.cudnn.flags(enabled=False)  # type: ignore[no-any-return]
-
-
-class _Counting(TorchDispatchMode):
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up, for each weight, the multiply-accumulates of the products that it enters.
 
     What is computed from weights alone, such as a weight under weight norm, stands for the largest of them.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.macs: dict[str, int] = {}
         self._weights: dict[int, tuple[str, torch.Tensor]] = {}
         for places in _places_of_tensors(model):

@@ -6,10 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from supple.training.sampler import Draw, Plan, Sampler, SamplerConfig
+from supple.training.drawing import Drawing, DrawingConfig
+from supple.training.sampler import Draw, Plan, Sampler
 
 
-class SandwichConfig(SamplerConfig):
+class SandwichConfig(DrawingConfig):
     """How many members lie between the two ends."""
 
     kind: Literal["sandwich"] = "sandwich"
@@ -28,9 +29,10 @@ class Sandwich(Sampler):
     def __init__(self, plan: Plan, config: SandwichConfig = SandwichConfig()) -> None:
         super().__init__(plan)
         self.config = config
+        self._drawing = Drawing(plan, config)
 
     def members(self, step: int, rng: random.Random) -> Sequence[Draw]:
         """Return the largest, the smallest and some random members."""
-        space = self.plan.space
-        between = (space.sample(rng) for _ in range(self.config.random_members))
-        return [Draw(space.max()), Draw(space.min()), *map(Draw, between)]
+        space, drawing = self.plan.space, self._drawing
+        between = (drawing.member(rng) for _ in range(self.config.random_members))
+        return list(map(drawing.weighed, (space.max(), space.min(), *between)))
