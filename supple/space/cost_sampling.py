@@ -20,8 +20,8 @@ CLOSE_ENOUGH = 0.01
 
 def sample_over_cost(space: "Space", rng: random.Random, cost: Cost) -> Config:
     """Draw a cost, uniformly between those of the smallest and the largest member, and a config close to it."""
-    low, high = cost(space.min()), cost(space.max())
-    return sample_near_cost(space, rng, cost, rng.uniform(low, high), CLOSE_ENOUGH * abs(high - low))
+    low, high = ends = cost(space.min()), cost(space.max())
+    return _sample(space, rng, cost, rng.uniform(low, high), CLOSE_ENOUGH * abs(high - low), ends)
 
 
 def sample_near_cost(space: "Space", rng: random.Random, cost: Cost, target: float, tolerance: float) -> Config:
@@ -31,53 +31,45 @@ def sample_near_cost(space: "Space", rng: random.Random, cost: Cost, target: flo
     of its own: so members of one cost have many shapes. Choices take a random option each. The cost must not fall where
     a dimension grows.
     """
+    return _sample(space, rng, cost, target, tolerance, (cost(space.min()), cost(space.max())))
+
+
+def _sample(
+    space: "Space", rng: random.Random, cost: Cost, target: float, tolerance: float, ends: tuple[float, float]
+) -> Config:
     found: list[tuple[float, Config]] = []
     for _ in range(PATHS):
         # A path along which some option costs too much or too little may miss the target; another may not.
-        found.append(_Search(_Path(space, rng), cost, target, tolerance).nearest())
+        found.append(_nearest_on(_Path(space, rng), cost, target, tolerance, ends))
         if found[-1][0] <= tolerance:
             break
     return min(found, key=itemgetter(0))[1]
 
 
-class _Search:
-    """The way along one path to the config whose cost is nearest to the target."""
+def _nearest_on(
+    path: "_Path", cost: Cost, target: float, tolerance: float, ends: tuple[float, float]
+) -> tuple[float, Config]:
+    """Return the distance from the target that is reached on a path, and the config: regula falsi, Illinois variant.
 
-    def __init__(self, path: "_Path", cost: Cost, target: float, tolerance: float) -> None:
-        self._path = path
-        self._cost = cost
-        self._target = target
-        self._tolerance = tolerance
-        self._tried: list[tuple[float, Config]] = []
-
-    def nearest(self) -> tuple[float, Config]:
-        """Return the distance from the target that was reached, and the config."""
-        below, above = 0, self._path.steps
-        short, over = self._excess(below), self._excess(above)
-        halve = False
-        while above - below > 1 and short < 0 < over and self._best[0] > self._tolerance:
-            # A straight line between the two costs lands near the target, except where the cost is bent: then halving
-            # every other time keeps the number of tries small.
-            share = 0.5 if halve else -short / (over - short)
-            halve = not halve
-            middle = below + min(max(round(share * (above - below)), 1), above - below - 1)
-            excess = self._excess(middle)
-            if excess < 0:
-                below, short = middle, excess
-            else:
-                above, over = middle, excess
-        return self._best
-
-    @property
-    def _best(self) -> tuple[float, Config]:
-        return min(self._tried, key=itemgetter(0))
-
-    def _excess(self, step: int) -> float:
-        """Return by how much the config at a step of the path costs more than the target."""
-        config = self._path.config(step)
-        excess = self._cost(config) - self._target
-        self._tried.append((abs(excess), config))
-        return excess
+    `ends` are about what the path's own ends cost. The search may start from what is beyond them.
+    """
+    below, above = -1, path.steps + 1
+    short, over = ends[0] - target, ends[1] - target
+    tried: list[tuple[float, Config]] = []
+    fell_short: bool | None = None
+    while above - below > 1 and not (tried and tried[-1][0] <= tolerance):
+        share = -short / (over - short) if short < over else 0.5
+        middle = below + min(max(round(share * (above - below)), 1), above - below - 1)
+        config = path.config(middle)
+        excess = cost(config) - target
+        tried.append((abs(excess), config))
+        if excess < 0:
+            # The side that stays is halved, else one side may come closer by a single step each time.
+            below, short, over = middle, excess, over / 2 if fell_short else over
+        else:
+            above, over, short = middle, excess, short / 2 if fell_short is False else short
+        fell_short = excess < 0
+    return min(tried, key=itemgetter(0))
 
 
 class _Path:

@@ -7,8 +7,9 @@ from typing import Any, Literal, cast
 
 from pydantic import Field, JsonValue
 
-from supple.space import Config
+from supple.space import Config, Space
 from supple.training.chains import chain_over_cost
+from supple.training.compact import compact, expanded
 from supple.training.drawing import Drawing, WeighingConfig
 from supple.training.sampler import Draw, Plan, Sampler, StepReport
 from supple.training.trend import Trend
@@ -89,7 +90,7 @@ class ComplexityAware(Sampler):
         """Take up the walk and the members remembered."""
         self._step, self._level = cast(int, state["step"]), cast(int, state["level"])
         for memory, remembered in zip(self._memories, cast(list[Any], state["memories"]), strict=True):
-            memory.load_state(remembered, self.plan)
+            memory.load_state(remembered, self.plan.space)
 
     def _walk(self, step: int, rng: random.Random) -> None:
         """Move to the step's level; asked for the same step again, stay there."""
@@ -138,10 +139,10 @@ class _Memory:
 
     def state(self) -> dict[str, JsonValue]:
         """Return what must be remembered."""
-        members: list[JsonValue] = [[dict(config), excess] for config, excess in self._excess.items()]
+        members: list[JsonValue] = [[compact(config), excess] for config, excess in self._excess.items()]
         return {"trend": list(self._trend.state()), "members": members}
 
-    def load_state(self, state: Mapping[str, Any], plan: Plan) -> None:
+    def load_state(self, state: Mapping[str, Any], space: Space) -> None:
         """Take up what `state` returned."""
         self._trend.load_state(state["trend"])
-        self._excess = {plan.space.config(values): excess for values, excess in state["members"]}
+        self._excess = {expanded(values, space): excess for values, excess in state["members"]}

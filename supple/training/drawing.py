@@ -9,7 +9,7 @@ from pydantic import Field
 from supple.space import Config
 from supple.training.sampler import Draw, Plan, SamplerConfig
 
-NEAR = 0.01
+NEAR = 0.02
 """How close to a cost a member is drawn, as a share of the range from the smallest member's cost to the largest's."""
 
 SMALLEST_SHARE = 1e-3

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from supple.space import Config, Kind, Space
+from supple.training.compact import compact, expanded
 from supple.training.sampler import Plan
 
 PENALTY = 1.0
@@ -56,13 +57,13 @@ class LossPredictor:
 
     def state(self) -> dict[str, JsonValue]:
         """Return what must be remembered: the weights too, which are older than the newest members."""
-        seen: list[JsonValue] = [[dict(config), loss] for config, loss in self._seen]
+        seen: list[JsonValue] = [[compact(config), loss] for config, loss in self._seen]
         return {"seen": seen, "weights": None if self._weights is None else self._weights.tolist()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take up what `state` returned."""
         self._seen.clear()
-        self._seen.extend((self._space.config(values), loss) for values, loss in state["seen"])
+        self._seen.extend((expanded(values, self._space), loss) for values, loss in state["seen"])
         self._weights = None if state["weights"] is None else np.array(state["weights"], dtype=np.float64)
 
     def _features(self, config: Config) -> list[float]:
