@@ -36,8 +36,9 @@ class Delayed(Sampler):
     starting half way through also saves what they would have cost. Their weight grows linearly from `epsilon` to 1, so
     that the full network does not lose what it has learned.
     Source: Annavajjala et al., DepS: Delayed epsilon-Shrinking for Faster Once-For-All Training, 2024. There the
-    learning rate of the smaller members grows from 0; here the weight of their loss does, which under plain gradient
-    descent is the same and under Adam nearly so, as the full network's gradient is in the same sum.
+    learning rate of the smaller members grows from 0 over the last epochs before the half, by multiplying their
+    gradients, as the weight of their loss does here, from the half on. One weight holds here for the smallest member
+    and the random ones alike.
     """
 
     def __init__(self, plan: Plan, config: DelayedConfig = DelayedConfig()) -> None:

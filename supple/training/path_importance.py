@@ -63,14 +63,15 @@ class PathImportance(Sampler):
 
     def observe(self, report: StepReport) -> None:
         """Take the step's gradient norm, relative to its trend, as that of each value of its member."""
-        self._trend.add(report.gradient_norm)
+        (config,) = report.losses
+        norm = report.gradient_norm / self._drawing.weighed(config).weight
+        self._trend.add(norm)
         # The mean is 0 where no gradient has been anything else.
-        relative = report.gradient_norm / (self._trend.mean or 1.0)
-        for config in report.losses:
-            for entry in self.plan.space.dimensions:
-                if self.plan.space.is_active(entry.name, config):
-                    norms, index = self._norms[entry.name], entry.values.index(config[entry.name])
-                    norms[index] = self.config.smoothing * norms[index] + (1 - self.config.smoothing) * relative
+        relative = norm / (self._trend.mean or 1.0)
+        for entry in self.plan.space.dimensions:
+            if self.plan.space.is_active(entry.name, config):
+                norms, index = self._norms[entry.name], entry.values.index(config[entry.name])
+                norms[index] = self.config.smoothing * norms[index] + (1 - self.config.smoothing) * relative
 
     def state(self) -> dict[str, JsonValue]:
         """Return the running norms."""

@@ -54,3 +54,11 @@ def test_gradients_of_zero_do_no_harm():
     sampler = PathImportance(plan(steps=10))
     sampler.observe(StepReport(0, {SPACE.max(): 1.0}, 0.0))
     assert sum(sampler.probabilities("kernel", 9)) == pytest.approx(1)
+
+
+def test_a_gradient_that_weights_have_scaled_is_scaled_back():
+    weighted = PathImportance(plan(steps=10), PathImportanceConfig(cost_exponent=1))
+    smallest = weighted.plan.cost(SPACE.min()) / weighted.plan.cost(SPACE.max())
+    weighted.observe(StepReport(0, {SPACE.max(): 1.0}, 1.0))
+    weighted.observe(StepReport(1, {SPACE.min(): 1.0}, smallest))
+    assert weighted.probabilities("kernel", 9) == pytest.approx([0.5, 0.5])
