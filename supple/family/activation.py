@@ -82,9 +82,9 @@ class Activator:
         self._cuts: list[Cut] = []
         # Tensors with the same axes, as those of one norm, share a cut.
         numbers: dict[tuple[Axis, ...], int] = {}
-        slots = [self._slot(places, numbers) for places in _by_tensor(parameter_places(model))]
+        slots = [self._slot(places, numbers) for places in places_by_tensor(parameter_places(model))]
         self._parameters = [slot for slot in slots if slot.cut > 0]
-        self._buffers = [self._slot(places, numbers) for places in _by_tensor(buffer_places(model))]
+        self._buffers = [self._slot(places, numbers) for places in places_by_tensor(buffer_places(model))]
         self._attributes = sized_attributes(model, structure)
         self._recurrent = [module for module in model.modules() if isinstance(module, nn.RNNBase)]
         self._caches = empty_dictionaries(model)
@@ -173,7 +173,7 @@ class Activator:
         return changes
 
 
-def _by_tensor(places: tuple[Place, ...]) -> list[tuple[Place, ...]]:
+def places_by_tensor(places: tuple[Place, ...]) -> list[tuple[Place, ...]]:
     """Return the places of each tensor: several where modules share it."""
     found: dict[int, list[Place]] = {}
     for place in places:

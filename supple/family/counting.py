@@ -1,7 +1,8 @@
 """Costs that follow from a network's shapes: parameters and multiply-accumulates."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -25,16 +26,24 @@ def count_macs(module: nn.Module, example_inputs: Inputs) -> int:
     where they share none, the batch is one sample. Raises `SuppleError` where the module does not run on it.
     """
     inputs = ModelInputs.of(example_inputs)
+    # On fake or meta tensors the counter takes three to six times as long as one small image takes to run.
     counter = FlopCounterMode(display=False)
+    run_counted(module, inputs, counter)
+    return int(counter.get_total_flops()) // 2 // samples_of(inputs)
+
+
+def run_counted(module: nn.Module, inputs: ModelInputs, counter: AbstractContextManager[Any]) -> None:
+    """Run a module once, in eval mode, while a mode counts its operations.
+
+    Raises `SuppleError` where the module does not run on the inputs.
+    """
     try:
-        # On fake or meta tensors the counter takes three to six times as long as one small image takes to run.
-        with evaluating(module), unfused_attention(), counter:
+        with evaluating(module), _unfused_attention(), counter:
             inputs.run(module)
     except Exception as error:  # whatever the user's forward raises
         raise SuppleError(
             f"{type(module).__name__} does not run on inputs of shape {inputs.shapes}: {first_line(error)}"
         ) from error
-    return int(counter.get_total_flops()) // 2 // samples_of(inputs)
 
 
 def samples_of(inputs: ModelInputs) -> int:
@@ -44,7 +53,7 @@ def samples_of(inputs: ModelInputs) -> int:
 
 
 @contextmanager
-def unfused_attention() -> Iterator[None]:
+def _unfused_attention() -> Iterator[None]:
     """Let PyTorch's own transformer layers run as products of matrices: their fused kernel hides them."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

@@ -192,14 +192,22 @@ class Family(nn.Module):
         The member runs once, on zeros in the shapes of the example inputs, at its own resolution. Raises `SuppleError`
         where it does not run.
         """
+        zeros = self.example_zeros(config)
+        with self.activate(config) as member:
+            return count_macs(member, zeros)
+
+    def example_zeros(self, config: Config) -> ModelInputs:
+        """Return one batch of zeros in the shapes of the example inputs, at the member's resolution.
+
+        Raises `SuppleError` where those shapes could not be written down.
+        """
         shapes = self.structure.inputs
         if shapes is None:
             raise SuppleError(
                 "The shapes of the example inputs cannot be written down, so nothing can be counted on them."
             )
         device = next(self.model.parameters()).device
-        with self.activate(config) as member:
-            return count_macs(member, shapes.zeros(device).map(partial(self.resize, config)))
+        return shapes.zeros(device).map(partial(self.resize, config))
 
 
 def _own(part: torch.Tensor) -> torch.Tensor:

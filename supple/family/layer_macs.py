@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -11,15 +11,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from supple.errors import SuppleError, first_line
-from supple.family.activation import Place, parameter_places
-from supple.family.counting import samples_of, unfused_attention
+from supple.family.activation import parameter_places, places_by_tensor
+from supple.family.counting import run_counted, samples_of
 from supple.family.family import Family
 from supple.family.resolution import RESOLUTION
 from supple.space import Config
 from supple.trace import Structure
 from supple.trace.choice import all_options
-from supple.trace.modes import evaluating
 
 REMEMBERED = 1 << 16
 """How many layers, each at some size, are remembered at once: a few megabytes."""
@@ -88,7 +86,7 @@ def _layers(family: Family) -> Iterator[_Layer]:
     structure, space = family.structure, family.space
     resolutions = space[RESOLUTION].values if RESOLUTION in space else (None,)
     runs = {resolution: _macs_by_weight(family, resolution) for resolution in resolutions}
-    for places in _places_of_tensors(family.model):
+    for places in places_by_tensor(parameter_places(family.model)):
         keys = tuple(place.key for place in places)
         whole = {resolution: macs.get(keys[0], 0) for resolution, macs in runs.items()}
         if any(whole.values()):
@@ -98,34 +96,14 @@ def _layers(family: Family) -> Iterator[_Layer]:
             yield _Layer(keys, structure, tuple(sorted(names)), whole)
 
 
-def _places_of_tensors(model: nn.Module) -> list[list[Place]]:
-    """Return the places of each parameter: several where modules share it."""
-    places: dict[int, list[Place]] = {}
-    for place in parameter_places(model):
-        places.setdefault(id(place.tensor), []).append(place)
-    return list(places.values())
-
-
 def _macs_by_weight(family: Family, resolution: int | None) -> dict[str, int]:
     """Return what each weight costs in the network with all its options, for one sample, by its first key."""
-    shapes = family.structure.inputs
-    if shapes is None:
-        raise SuppleError("The shapes of the example inputs cannot be written down, so nothing can be counted on them.")
-    model = family.model
-    inputs = shapes.zeros(next(model.parameters()).device)
-    if resolution is not None:
-        inputs = inputs.map(partial(family.resize, family.space.config({RESOLUTION: resolution})))
+    inputs = family.example_zeros(family.space.config({} if resolution is None else {RESOLUTION: resolution}))
     # Without cuDNN, recurrent layers run as products of matrices on a GPU too.
     without_cudnn = torch.backends.cudnn.flags(enabled=False)
-    with family.whole(), evaluating(model), all_options(model), unfused_attention(), without_cudnn:
+    with family.whole() as model, all_options(model), without_cudnn:
         counting = _Counting(model)
-        try:
-            with counting:
-                inputs.run(model)
-        except Exception as error:  # whatever the user's forward raises
-            raise SuppleError(
-                f"{type(model).__name__} does not run on inputs of shape {inputs.shapes}: {first_line(error)}"
-            ) from error
+        run_counted(model, inputs, counting)
     return {key: macs // samples_of(inputs) for key, macs in counting.macs.items()}
 
 
@@ -139,7 +117,7 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.macs: dict[str, int] = {}
         self._weights: dict[int, tuple[str, torch.Tensor]] = {}
-        for places in _places_of_tensors(model):
+        for places in places_by_tensor(parameter_places(model)):
             self._weights.setdefault(_memory(places[0].tensor), (places[0].key, places[0].tensor))
         # Memory that is given back may be given out again, to an activation.
         self._alive: list[torch.Tensor] = []

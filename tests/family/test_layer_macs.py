@@ -46,14 +46,29 @@ class Options(nn.Module):
 
 
 class Recurrent(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, layer: type[nn.RNNBase]) -> None:
         super().__init__()
         self.embed = nn.Linear(6, 16)
-        self.lstm = nn.LSTM(16, 24, batch_first=True)
+        self.recurrent = layer(16, 24, batch_first=True)
         self.head = nn.Linear(24, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.lstm(self.embed(x))[0][:, -1])
+        return self.head(self.recurrent(self.embed(x))[0][:, -1])
+
+
+class Tied(nn.Module):
+    """Words in, words out, by one matrix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(50, 32)
+        self.block = nn.Sequential(nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 32))
+        self.head = nn.Linear(32, 50, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        x = self.embed(words)
+        return self.head(x + self.block(x))
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +81,13 @@ NETWORKS: dict[str, Callable[[], Family]] = {
     "resnet": lambda: convert(resnet_demo(), torch.zeros(2, 1, 28, 28)),
     "options": lambda: convert(Options(), torch.zeros(2, 3, 17, 17)),
     "resolutions": lambda: convert(Options(), torch.zeros(2, 3, 32, 32), resolutions=[19, 24, 32]),
+    "tied weights": lambda: convert(Tied(), torch.randint(50, (2, 7))),
     "kernel transforms": lambda: convert(resnet_demo(), torch.zeros(2, 1, 28, 28), kernel_transform=True),
 }
 
 
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
-def test_layers_of_convolutional_members_cost_what_running_them_counts(make):
+def test_without_products_of_activations_members_cost_what_running_them_counts(make):
     family, rng = make(), random.Random(1)
     macs = LayerMacs(family)
     for config in [family.space.max(), family.space.min(), *(family.space.sample(rng) for _ in range(20))]:
@@ -97,9 +113,14 @@ def test_without_attention_products_transformers_are_ranked_as_by_running_them()
     assert macs(full) == 16 * 32 * 16 + 2 * 16 * (4 * 32 * 32 + 2 * 32 * 64) + 32 * 3
 
 
-def test_recurrent_layers_are_there():
-    family = convert(Recurrent(), torch.zeros(2, 7, 6))
-    assert LayerMacs(family)(family.space.max()) == 7 * (6 * 16 + 4 * 24 * (16 + 24)) + 24 * 3
+@pytest.mark.parametrize(("layer", "gates"), [(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)])
+def test_recurrent_layers_are_there(layer, gates):
+    family = convert(Recurrent(layer), torch.zeros(2, 7, 6))
+    assert LayerMacs(family)(family.space.max()) == 7 * (6 * 16 + gates * 24 * (16 + 24)) + 24 * 3
+    narrow = family.space.min()["recurrent.width"]
+    assert LayerMacs(family)(family.space.config({"recurrent.width": narrow})) == (
+        7 * (6 * 16 + gates * narrow * (16 + narrow)) + narrow * 3
+    )
 
 
 def test_a_config_takes_well_under_a_millisecond(mobilenet):
