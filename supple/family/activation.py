@@ -1,7 +1,8 @@
 """Turn the user's module tree into a member for a while: its weights, attributes and blocks, put back afterwards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from supple.family.kernel_transform import KernelTransforms
-from supple.family.selection import Cut, gather, prefix_unit
+from supple.family.selection import Cut, Selection, gather, prefix_unit
 from supple.space import Config
 from supple.trace import Attribute, Axis, Structure
 from supple.trace.caches import empty_dictionaries
@@ -90,6 +91,10 @@ class Activator:
         self._caches = empty_dictionaries(model)
         # While a member is active: what else hangs in its places.
         self._undo: Changes = []
+        # Where parameters are made late: while a member is active, its config.
+        self._units: tuple[nn.Module, ...] = ()
+        self._late: Mapping[str, int] | None = None
+        self._undo_late: dict[nn.Module, Changes] = {}
 
     def _slot(self, places: tuple[Place, ...], numbers: dict[tuple[Axis, ...], int]) -> Slot:
         axes = self._structure.axes[places[0].key]
@@ -113,45 +118,63 @@ class Activator:
         with those of the full network, and its output does not depend on them. A member within which another is
         activated gives way to it, and comes back.
         """
-        enclosing = _exchange(self._undo)
-        self._undo = []
+        enclosing, enclosing_late = _exchange(self._undo), self._late
+        self._undo, self._late = [], None
         try:
             changes: Changes = [(attributes, name, {}) for attributes, name in self._caches]
             if config == self._largest:
                 changes.extend(self._changes_of_largest)
             elif config is not None:
                 changes.extend(self._changes(dict(config), calibrated, keep_statistics))
+                self._late = dict(config) if self._units else None
             self._undo = _exchange(changes)
             yield
         finally:
             _hang(self._undo)
-            self._undo = _exchange(enclosing)
+            self._undo, self._late = _exchange(enclosing), enclosing_late
+
+    def make_parameters_late(self, units: Sequence[nn.Module]) -> None:
+        """From now on make a member's parameters only while the modules run that hold them, as views where they can be.
+
+        For parameters that hang whole in the tree only meanwhile, as those that are sharded over processes. `units` are
+        those modules, a module before those that it stands in, the whole model last; no tensor is shared by two. Called
+        once, before any member runs.
+        """
+        self._units = tuple(units)
+        unit_of: dict[int, nn.Module] = {}
+        for unit in units:
+            for module in unit.modules():
+                unit_of.setdefault(id(module), unit)
+        for unit in units:
+            slots = [slot for slot in self._parameters if unit_of[id(slot.places[0].module)] is unit]
+            recurrent = [module for module in self._recurrent if unit_of[id(module)] is unit]
+            # After the hook that makes the parameters whole, and before the one that takes them away.
+            unit.register_forward_pre_hook(partial(self._hang_late, slots, recurrent))
+            unit.register_forward_hook(self._put_back_late, prepend=True)
+
+    def _hang_late(self, slots: list[Slot], recurrent: list[nn.RNNBase], unit: nn.Module, inputs: object) -> None:
+        config = self._late
+        changes = [] if config is None else self._parameter_changes(config, self._selections(config), slots)
+        self._undo_late[unit] = _exchange([*changes, *recurrent_changes(recurrent, changes)])
+
+    def _put_back_late(self, unit: nn.Module, inputs: object, output: object) -> None:
+        _hang(self._undo_late.pop(unit))
+
+    def _selections(self, config: Mapping[str, int]) -> list[Selection | None]:
+        """Return what the config keeps by each cut."""
+        transforms = self._transforms
+        kept = config if transforms is None else transforms.first_crop(config, self._structure.space)
+        return [None, *(cut.selection(kept) for cut in self._cuts)]
 
     def _changes(
         self, config: Mapping[str, int], calibrated: Mapping[str, torch.Tensor], keep_statistics: bool
     ) -> Changes:
         dropped = self._structure.dropped_blocks(config)
-        transforms, space = self._transforms, self._structure.space
-        kept = config if transforms is None else transforms.first_crop(config, space)
-        selections = [None, *(cut.selection(kept) for cut in self._cuts)]
-        present = [
-            (slot.places, selection)
-            for slot in self._parameters
-            # What the member holds as a whole stays where it is.
-            if (selection := selections[slot.cut]) is not None and slot.blocks.isdisjoint(dropped)
-        ]
-        parts = gather([selection for _, selection in present], [places[0].tensor for places, _ in present])
-        if transforms is not None:
-            parts = tuple(
-                transforms.transformed(places[0].key, part, config, space)
-                for (places, _), part in zip(present, parts, strict=True)
-            )
-        changes: Changes = [
-            (place.holder, place.name, part)
-            for (places, _), part in zip(present, parts, strict=True)
-            for place in places
-        ]
-        changes.extend(recurrent_changes(self._recurrent, changes))
+        selections = self._selections(config)
+        changes: Changes = []
+        if not self._units:
+            changes = self._parameter_changes(config, selections, self._parameters)
+            changes.extend(recurrent_changes(self._recurrent, changes))
         is_training = self._model.training
         for places, cut, blocks in self._buffers:
             first, selection = places[0], selections[cut]
@@ -171,6 +194,33 @@ class Activator:
         changes.extend(attribute_changes(self._attributes, config))
         changes.extend(children_changes(self._model, dropped))
         return changes
+
+    def _parameter_changes(
+        self, config: Mapping[str, int], selections: Sequence[Selection | None], slots: Sequence[Slot]
+    ) -> Changes:
+        dropped = self._structure.dropped_blocks(config)
+        present = [
+            (slot.places, selection)
+            for slot in slots
+            # What the member holds as a whole stays where it is.
+            if (selection := selections[slot.cut]) is not None and slot.blocks.isdisjoint(dropped)
+        ]
+        parts = gather(
+            [selection for _, selection in present],
+            [places[0].tensor for places, _ in present],
+            # A copy would keep the memory that the whole parameter gives back after its module has run.
+            Selection.view if self._units else Selection.dense,
+        )
+        if self._transforms is not None:
+            parts = tuple(
+                self._transforms.transformed(places[0].key, part, config, self._structure.space)
+                for (places, _), part in zip(present, parts, strict=True)
+            )
+        return [
+            (place.holder, place.name, part)
+            for (places, _), part in zip(present, parts, strict=True)
+            for place in places
+        ]
 
 
 def places_by_tensor(places: tuple[Place, ...]) -> list[tuple[Place, ...]]:
@@ -213,7 +263,7 @@ def sized_attributes(model: nn.Module, structure: Structure) -> list[SizedAttrib
     ]
 
 
-def recurrent_changes(modules: list[nn.RNNBase], changes: Changes) -> Changes:
+def recurrent_changes(modules: Sequence[nn.RNNBase], changes: Changes) -> Changes:
     """Return what makes recurrent modules see changed parameters: they run on a list of their own."""
     changed = {(id(holder), name): value for holder, name, value in changes} if modules else {}
     return [

@@ -1,7 +1,7 @@
 """A family: the user's model, its shared weights and its space of members."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -118,6 +118,15 @@ class Family(nn.Module):
         """Make the module tree the user's own while the context lasts, with every option of its choices."""
         with self._activator.activated(None):
             yield self.model
+
+    def make_parameters_late(self, units: Sequence[nn.Module]) -> None:
+        """Make a member's parameters from now on only while those of these modules run that hold them.
+
+        For parameters that are whole only meanwhile, as sharded ones. `units`: modules of the model whose parameters
+        nobody else has, each before those around it, the model last. Call it once, before a member runs; afterwards
+        members are there to be run, and cannot be taken out.
+        """
+        self._activator.make_parameters_late(units)
 
     @contextmanager
     def _standing(self, config: Config) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """Which part of each shared tensor a member holds, and how gradients find their way back."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from operator import mul
 from typing import Any, NamedTuple
@@ -187,17 +187,21 @@ class Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, anchor: torch.Tensor, selections: Sequence[Selection], shared: Sequence[torch.Tensor]
+        ctx: Any,
+        anchor: torch.Tensor,
+        selections: Sequence[Selection],
+        shared: Sequence[torch.Tensor],
+        take: Callable[[Selection, torch.Tensor], torch.Tensor],
     ) -> tuple[torch.Tensor, ...]:
         """Return the selected parts; `anchor`, any tensor that requires gradients, only ties them to the graph."""
         # A parameter that the loss does not reach gets no gradient, rather than one of zeros.
         ctx.set_materialize_grads(False)
         ctx.selections = selections
         ctx.shared = shared
-        return tuple([selection.dense(tensor) for selection, tensor in zip(selections, shared, strict=True)])
+        return tuple([take(selection, tensor) for selection, tensor in zip(selections, shared, strict=True)])
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[None, None, None]:
+    def backward(ctx: Any, *gradients: torch.Tensor | None) -> tuple[None, None, None, None]:
         """Add each part's gradient into the gradient of the shared parameter."""
         views: list[torch.Tensor] = []
         added: list[torch.Tensor] = []
@@ -215,23 +219,30 @@ class Gather(torch.autograd.Function):
             added.extend(selection.boxes_of_part(gradient))
         if added:
             torch._foreach_add_(views, added)
-        return None, None, None
+        return None, None, None, None
 
 
-def gather(selections: Sequence[Selection], shared: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """Return the selected parts as tensors without holes, joined to the shared ones where those require gradients."""
+def gather(
+    selections: Sequence[Selection],
+    shared: Sequence[torch.Tensor],
+    take: Callable[[Selection, torch.Tensor], torch.Tensor] = Selection.dense,
+) -> tuple[torch.Tensor, ...]:
+    """Return the selected parts as tensors without holes, joined to the shared ones where those require gradients.
+
+    With `take=Selection.view` they are views wherever they can be.
+    """
     trained = [position for position, tensor in enumerate(shared) if tensor.requires_grad]
     if not torch.is_grad_enabled() or not trained:
         # An operator may choose its algorithm by whether its weights require gradients, even where none are recorded.
         return tuple(
-            selection.dense(tensor.detach()).requires_grad_(tensor.requires_grad)
+            take(selection, tensor.detach()).requires_grad_(tensor.requires_grad)
             for selection, tensor in zip(selections, shared, strict=True)
         )
     if len(trained) == len(shared):
-        return Gather.apply(shared[0], selections, shared)  # type: ignore[no-any-return,no-untyped-call]
-    parts = gather([selections[position] for position in trained], [shared[position] for position in trained])
+        return Gather.apply(shared[0], selections, shared, take)  # type: ignore[no-any-return,no-untyped-call]
+    parts = gather([selections[position] for position in trained], [shared[position] for position in trained], take)
     joined = dict(zip(trained, parts, strict=True))
     return tuple(
-        joined[position] if position in joined else selection.dense(tensor)
+        joined[position] if position in joined else take(selection, tensor)
         for position, (selection, tensor) in enumerate(zip(selections, shared, strict=True))
     )

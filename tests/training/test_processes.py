@@ -1,32 +1,16 @@
 """Several processes come to what one alone comes to."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from process_cases import CASES, convolutional_net
+from torchrun import torchrun
 
 from supple.errors import SuppleError
 from supple.storage import load_tensors
 from supple.training.processes import Processes, started_processes
 from supple.training.synchronised_norm import synchronised_norms
-
-HERE = Path(__file__).parent
-
-
-def torchrun(count: int, *arguments: str) -> None:
-    """Run a script beside this file as so many processes."""
-    paths = os.pathsep.join([str(HERE), str(HERE.parents[1])])
-    subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count), *arguments],
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        cwd=HERE,
-        check=True,
-        timeout=300,
-    )
 
 
 @pytest.fixture(scope="module", params=[2, 3])
