@@ -174,21 +174,28 @@ def _execute(
             typer.echo(config.to_yaml(), nl=False)
             return
         folder = out or (newest_directory(name) if resume else new_directory(name))
-        typer.echo(execute(config, folder, resume))
-    except SuppleError as error:
-        _fail(error, debug)
-    except OSError as error:
+        # Only the main one of several processes has something to tell.
+        if result := execute(config, folder, resume):
+            typer.echo(result)
+    except (SuppleError, OSError) as error:
         _fail(error, debug)
     except KeyboardInterrupt:
-        typer.echo("\nInterrupted. Go on with the same command and --resume.", err=True)
+        _tell("\nInterrupted. Go on with the same command and --resume.")
         raise typer.Exit(130) from None
 
 
 def _fail(error: Exception, debug: bool) -> None:
     if debug:
         raise error
-    typer.echo(f"Error: {error}", err=True)
+    _tell(f"Error: {error}")
     raise typer.Exit(1) from None
+
+
+def _tell(line: str) -> None:
+    from supple.runs import tells_the_user
+
+    if tells_the_user():
+        typer.echo(line, err=True)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from supple.runs.config import ConvertConfig, ExportConfig, ModelConfig, RunConfig
 from supple.runs.converting import ConvertRequest, convert_named, parse_choice, parse_ties
 from supple.runs.directory import RunDirectory
+from supple.runs.failing import tells_the_user
 from supple.runs.pipeline import DEMO_CONFIG, execute, load_config, new_directory, newest_directory
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "newest_directory",
     "parse_choice",
     "parse_ties",
+    "tells_the_user",
 ]

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from supple.errors import SuppleError, first_line
+from supple.training.config import Accelerator
 from supple.training.launch import Launch
 
 # The others wait while the main process converts, orders or validates alone. One that dies is noticed at once by gloo,
@@ -59,9 +60,10 @@ class Processes:
         """Return the tensors (n,) of all processes as (world, n), in the order of their ranks."""
         if self.world == 1:
             return tensor.unsqueeze(0)
-        rows = tensor.new_empty(self.world, len(tensor))
-        with _reaching_others():
-            dist.all_gather(list(rows.unbind()), tensor, self._group)
+        # A sum with zeros: gloo takes half as long for it as for what is called all_gather.
+        rows = tensor.new_zeros(self.world, len(tensor))
+        rows[self.rank] = tensor
+        self.sum_(rows)
         return rows
 
     def take_from_main(self, tensors: Iterable[Tensor]) -> None:
@@ -78,12 +80,12 @@ class Processes:
         """Return the JSON content that the main process gives; the others' is ignored."""
         if self.world == 1:
             return content
-        text = torch.tensor(list(json.dumps(content).encode()), dtype=torch.uint8) if self.is_main else None
+        text = torch.frombuffer(bytearray(json.dumps(content).encode()), dtype=torch.uint8) if self.is_main else None
         length = torch.tensor(0 if text is None else len(text))
         self.take_from_main([length])
         received = torch.empty(int(length), dtype=torch.uint8) if text is None else text
         self.take_from_main([received])
-        return json.loads(bytes(received.tolist()))  # type: ignore[no-any-return]
+        return json.loads(received.numpy().tobytes())  # type: ignore[no-any-return]
 
     def check_alike(self, value: str, what: str) -> None:
         """Raise `SuppleError` in all processes where one of them has another value than the main process."""
@@ -93,6 +95,14 @@ class Processes:
             raise SuppleError(
                 f"The processes have different {what}: every process must make the same model, data and settings."
             )
+
+
+def device_type(accelerator: Accelerator) -> str:
+    """Return PyTorch's name of the kind of device to train on. Raises `SuppleError` where there is none of it."""
+    has_gpu = torch.cuda.is_available()
+    if accelerator is Accelerator.CUDA and not has_gpu:
+        raise SuppleError('The accelerator "cuda" is wanted, but PyTorch finds no GPU: use "auto" or "cpu".')
+    return "cpu" if accelerator is Accelerator.CPU or not has_gpu else "cuda"
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import supple as api
 from supple.errors import SuppleError
 from supple.report import RunSummary
 from supple.runs import execute, load_config
-from supple.runs.pipeline import build_model
+from supple.runs.training import build_model
 from supple.storage import load_tensors, verify
 
 
@@ -104,7 +104,7 @@ def test_a_run_is_ordered_before_it_is_trained(project, monkeypatch):
         seen.append(family)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("supple.runs.pipeline.train", stop)
+    monkeypatch.setattr("supple.runs.training.train", stop)
     with pytest.raises(KeyboardInterrupt):
         execute(config, project / "out")
     (family,) = seen
