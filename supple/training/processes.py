@@ -7,10 +7,10 @@ import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from pydantic import JsonValue
 from torch import Tensor
 
 from supple.errors import SuppleError, first_line
@@ -33,6 +33,7 @@ class Processes:
         self.rank = launch.rank
         self.world = launch.world
         self.is_main = launch.is_main
+        self.local_rank = launch.local_rank
         self._group = group
 
     def sum_(self, tensor: Tensor) -> None:
@@ -76,7 +77,7 @@ class Processes:
                 dist.broadcast(sent, 0, self._group)
                 tensor.copy_(sent)
 
-    def told_by_main(self, content: JsonValue = None) -> JsonValue:
+    def told_by_main(self, content: Any = None) -> Any:
         """Return the JSON content that the main process gives; the others' is ignored."""
         if self.world == 1:
             return content
@@ -85,7 +86,7 @@ class Processes:
         self.take_from_main([length])
         received = torch.empty(int(length), dtype=torch.uint8) if text is None else text
         self.take_from_main([received])
-        return json.loads(received.numpy().tobytes())  # type: ignore[no-any-return]
+        return json.loads(received.numpy().tobytes())
 
     def check_alike(self, value: str, what: str) -> None:
         """Raise `SuppleError` in all processes where one of them has another value than the main process."""

@@ -66,12 +66,16 @@ def project(tmp_path):
 
 @pytest.fixture
 def start(project):
-    """Return a function that starts `supple` with arguments in the project's folder, and gives the process."""
+    """Return a function that starts `supple` with arguments in the project's folder, and gives the process.
+
+    With `together=2` that process is torchrun, which starts two.
+    """
     processes = []
 
-    def begin(*arguments, **options):
+    def begin(*arguments, together=1, **options):
+        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(together), "-m"]
         process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "supple", *arguments],
+            [sys.executable, "-W", "ignore", "-m", *(launcher if together > 1 else []), "supple", *arguments],
             cwd=project,
             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "PYTHONPATH": f"{project}{os.pathsep}{REPOSITORY}"},
             stdout=subprocess.PIPE,
@@ -85,7 +89,8 @@ def start(project):
     yield begin
     for process in processes:
         if process.poll() is None:
-            process.kill()
+            # torchrun ends the processes that it started, if it is asked to end and not killed.
+            process.terminate() if "torch.distributed.run" in process.args else process.kill()
         process.communicate()
 
 
