@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from supple.training.processes import Processes
+from supple.training.whole import is_sharded
 
 _BUCKET_BYTES = 25 * 2**20
 
@@ -19,11 +20,11 @@ def sum_gradients(parameters: Sequence[nn.Parameter], processes: Processes) -> N
     A parameter that no member of the step used has no gradient afterwards either. One that was used in some of the
     processes only, as an expert that no sample of a share was sent to, counts as zeros in the others.
     A process weighs its loss by its share of the samples before it runs backward: the sum is then the gradient of the
-    mean over the whole batch.
+    mean over the whole batch. Sharded parameters are left alone: each backward pass sums up theirs.
     """
     if processes.world == 1:
         return
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    trained = [parameter for parameter in parameters if parameter.requires_grad and not is_sharded(parameter)]
     used = torch.tensor([parameter.grad is not None for parameter in trained], dtype=torch.uint8)
     processes.maximum_(used)
     gradients = [_gradient(parameter) for parameter, is_used in zip(trained, used.tolist(), strict=True) if is_used]

@@ -10,13 +10,13 @@ import copy
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from supple.family import Family
 from supple.training.processes import Processes
+from supple.training.whole import whole
 
 
 @contextlib.contextmanager
@@ -43,21 +43,6 @@ def sharded(family: Family, processes: Processes, device: torch.device) -> Itera
     with torch.no_grad():
         for name, tensor in {**dict(copied.named_parameters()), **dict(copied.named_buffers())}.items():
             targets[name].copy_(whole(tensor))
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """Return a tensor with its parts from all processes, each of which must ask; one that is not sharded as it is."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def copy_whole(target: Tensor, tensor: Tensor) -> None:
-    """Copy a whole tensor into one that may be sharded: each process takes its part."""
-    if isinstance(target, DTensor):
-        placed = tensor.detach().to(target.device, target.dtype)
-        # No process sends: all have the whole.
-        tensor = distribute_tensor(placed, target.device_mesh, target.placements, src_data_rank=None)
-    with torch.no_grad():
-        target.copy_(tensor)
 
 
 def _units(family: Family) -> list[nn.Module]:

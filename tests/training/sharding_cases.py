@@ -14,9 +14,10 @@ from torch.nn import functional
 from supple.family import Family, convert
 from supple.storage import save_tensors
 from supple.training.processes import Processes, started_processes
-from supple.training.sharding import copy_whole, sharded, whole
+from supple.training.sharding import sharded
 from supple.training.shares import share_of
 from supple.training.synchronised_norm import synchronised_norms
+from supple.training.whole import copy_whole, whole
 
 SAMPLES = 7
 

@@ -1,5 +1,9 @@
 """Each process's share of a batch."""
 
+from collections import UserDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import pytest
 import torch
 
@@ -13,6 +17,40 @@ def test_the_shares_make_up_the_batch():
     assert [share["other"][0].tolist() for share in shares] == [[0, 3, 6], [1, 4], [2, 5]]
     assert shares[1]["images"].tolist() == [[2, 3], [8, 9]]
     assert all(share["other"][1][0] == 5 and share["name"] == "seven" for share in shares)
+
+
+@dataclass(frozen=True)
+class Labels:
+    first: torch.Tensor
+    share: float
+
+
+class Pair(NamedTuple):
+    inputs: torch.Tensor
+    labels: Labels
+
+
+class Encoding(UserDict[str, torch.Tensor]):
+    """As those of transformers."""
+
+
+def test_collections_keep_their_classes():
+    share = share_of([Pair(torch.arange(4), Labels(torch.arange(4, 8), 0.5)), Encoding(ids=torch.arange(4))], 1, 2)
+    assert isinstance(share[0], Pair)
+    assert share[0].inputs.tolist() == [1, 3]
+    assert share[0].labels.first.tolist() == [5, 7]
+    assert share[0].labels.share == 0.5
+    assert isinstance(share[1], Encoding)
+    assert share[1]["ids"].tolist() == [1, 3]
+
+
+def test_what_may_hide_tensors_is_refused():
+    with pytest.raises(SuppleError) as caught:
+        share_of((torch.zeros(4), {1, 2}), 0, 2)
+    assert str(caught.value) == (
+        "A batch holds an object of type set, which cannot be shared among processes: give tensors, in tuples, lists, "
+        "mappings or dataclasses."
+    )
 
 
 def test_alone_the_batch_is_as_it_was():
