@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from supple.errors import SuppleError
+from supple.training.whole import copy_whole
 
 _UPDATES = "updates"
 
@@ -94,7 +95,7 @@ class WeightAverage:
                     f'The averaged weights are of another model: "{name}" is {shapes[0]} there, but {shapes[1]} here.'
                 )
         for name, average in self._averages.items():
-            average.copy_(tensors[f"average/{name}"])
+            copy_whole(average, tensors[f"average/{name}"])
         self._updates = int(tensors[_UPDATES])
 
     @torch.no_grad()

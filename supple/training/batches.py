@@ -1,48 +1,33 @@
-"""The batches of an epoch in an order that is a function of the seed and the epoch, checked before they are used."""
+"""The batches of an epoch, in an order that is a function of the seed and the epoch."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from supple.errors import SuppleError
+from supple.data.seeds import derived_seed
 
 
 def batches_of_epoch(data: Iterable[Any], seed: int, epoch: int) -> Iterator[Any]:
-    """Begin a pass over the data for an epoch.
+    """Yield the batches of an epoch.
 
-    Data with `set_epoch` are told the epoch. For other loaders PyTorch's global random numbers, from which they draw
-    their order, are seeded.
+    Data with `set_epoch` are told the epoch. Other loaders draw from PyTorch's global random numbers: while a batch is
+    drawn, those are a stream of their own, seeded here. So the batches are the same whatever is drawn between them.
     """
     set_epoch = getattr(data, "set_epoch", None)
     if set_epoch is not None:
         set_epoch(epoch)
-    torch.manual_seed(seed + epoch)
-    return iter(data)
-
-
-def check_logits(logits: object, labels: Tensor) -> Tensor:
-    """Return a model's output where it is logits (batch, classes) for the labels; `SuppleError` says what it is else.
-
-    `labels` lie on the CPU.
-    """
-    if not isinstance(logits, Tensor):
-        kind = type(logits).__name__
-        what = f"a {kind} of {len(logits)}" if isinstance(logits, tuple | list) else f"an object of type {kind}"
-        raise SuppleError(
-            f"The model returns {what}, not one tensor of logits (batch, classes): "
-            "wrap it in a module that returns the logits alone."
-        )
-    if logits.dim() != 2 or len(logits) != len(labels):
-        raise SuppleError(
-            f"The model returns a tensor of shape {tuple(logits.shape)} for {len(labels)} samples: "
-            f"expected logits of shape ({len(labels)}, classes)."
-        )
-    lowest, highest = (int(value) for value in torch.aminmax(labels))
-    if lowest < 0 or highest >= logits.shape[1]:
-        raise SuppleError(
-            f"A label is {lowest if lowest < 0 else highest}, but the model tells {logits.shape[1]} classes apart, "
-            f"0 to {logits.shape[1] - 1}: give the model as many outputs as there are classes."
-        )
-    return logits
+    own = torch.Generator().manual_seed(derived_seed(seed, "epoch", epoch)).get_state()
+    batches: Iterator[Any] | None = None
+    while True:
+        outer = torch.get_rng_state()
+        torch.set_rng_state(own)
+        try:
+            batches = iter(data) if batches is None else batches
+            batch = next(batches)
+        except StopIteration:
+            return
+        finally:
+            own = torch.get_rng_state()
+            torch.set_rng_state(outer)
+        yield batch

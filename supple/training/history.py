@@ -10,9 +10,10 @@ from supple.errors import SuppleError
 class EpochRow:
     """The training after an epoch, `step` steps after its start.
 
-    Losses are means over the epoch's steps, None where every step was skipped. Accuracies (0 to 1) are top-1 on the
-    validation data, batch norm calibrated. `seconds` counts all processes that the run took, from its start; it does
-    not count in a comparison.
+    Losses are means over the steps of the epoch in which the member trained, None where there were none. The metric,
+    such as the accuracy (0 to 1), is measured on the validation data, batch norm calibrated. `macs` are the
+    multiply-accumulates of all forward passes of members since the start. `seconds` counts all processes that the run
+    took, from its start; it does not count in a comparison.
     """
 
     epoch: int
@@ -20,24 +21,27 @@ class EpochRow:
     seconds: float = field(compare=False)
     loss_largest: float | None
     loss_smallest: float | None
-    accuracy_largest: float
-    accuracy_smallest: float
+    metric_largest: float
+    metric_smallest: float
+    macs: float
 
 
 @dataclass(frozen=True)
 class History:
-    """All finished epochs of a training run, in order."""
+    """All finished epochs of a training run, in order; `metric` names what was measured on the validation data."""
 
     rows: tuple[EpochRow, ...] = ()
+    metric: str = "accuracy"
 
     def to_json(self) -> str:
         """Return the history as JSON."""
-        return json.dumps([asdict(row) for row in self.rows], indent=1)
+        return json.dumps({"metric": self.metric, "rows": [asdict(row) for row in self.rows]}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "History":
         """Read what `to_json` wrote. Raises `SuppleError` where the text is anything else."""
         try:
-            return cls(tuple(EpochRow(**row) for row in json.loads(text)))
-        except (ValueError, TypeError, RecursionError) as error:
+            content = json.loads(text)
+            return cls(tuple(EpochRow(**row) for row in content["rows"]), str(content["metric"]))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise SuppleError(f"This is no history of a training: {error}.") from None

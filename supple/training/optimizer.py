@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from supple.errors import SuppleError, class_and_first_line, nearest
 from supple.importing import import_object
@@ -105,25 +105,3 @@ def _groups(model: nn.Module, trained: Sequence[nn.Parameter], weight_decay: flo
 def _has_fused_kernel(kind: type[torch.optim.Optimizer], trained: Sequence[nn.Parameter]) -> bool:
     devices = _FUSED_ON.get(kind, ())
     return all(parameter.device.type in devices and parameter.is_floating_point() for parameter in trained)
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
-    """Return the optimizer's state: tensors by "parameter/name"."""
-    return {
-        f"{key}/{name}": tensor
-        for key, parameter in model.named_parameters()
-        for name, tensor in optimizer.state.get(parameter, {}).items()
-    }
-
-
-def load_optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Give the optimizer the state that `optimizer_tensors` returned."""
-    parameters = dict(model.named_parameters())
-    for path, tensor in tensors.items():
-        key, _, name = path.rpartition("/")
-        parameter = parameters[key]
-        # As the optimizer makes them itself: laid out in memory like the parameter, so that sums round alike.
-        like = parameter if tensor.shape == parameter.shape else tensor
-        optimizer.state[parameter][name] = torch.empty_like(like, dtype=tensor.dtype, device=parameter.device).copy_(
-            tensor
-        )

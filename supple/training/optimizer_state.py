@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from torch import Tensor, nn
 
 from supple.errors import SuppleError
+from supple.training.whole import copy_whole
 
 # How the update is computed, not what it is: that of the machine which resumes holds.
 _IMPLEMENTATION = frozenset({"params", "fused", "foreach", "capturable", "differentiable"})
@@ -87,7 +88,9 @@ def _placer(parameter: nn.Parameter, group: Mapping[str, Any], name: str) -> Cal
 
     def place(tensor: Tensor) -> Tensor:
         like = parameter if tensor.shape == parameter.shape else tensor
-        return torch.empty_like(like, dtype=tensor.dtype, device=device, requires_grad=False).copy_(tensor)
+        placed = torch.empty_like(like, dtype=tensor.dtype, device=device, requires_grad=False)
+        copy_whole(placed, tensor)
+        return placed
 
     return place
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class ProgressiveConfig(BaseModel):
+class ProgressiveLearningConfig(BaseModel):
     """How the images' size and the regularisation grow over a run, in equal stages from the first values to full."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,7 +32,7 @@ class Stage:
     strength: float
 
 
-def stage_of(config: ProgressiveConfig, step: int, steps: int) -> Stage:
+def stage_of(config: ProgressiveLearningConfig, step: int, steps: int) -> Stage:
     """Return the stage of a step, counted from 0, of a run of `steps` steps."""
     number = min(step * config.stages // steps, config.stages - 1)
     missing = 1 - number / (config.stages - 1)
@@ -40,6 +40,6 @@ def stage_of(config: ProgressiveConfig, step: int, steps: int) -> Stage:
     return Stage(number, scale=1 - (1 - config.from_scale) * missing, strength=1 - (1 - config.from_strength) * missing)
 
 
-def all_stages(config: ProgressiveConfig) -> list[Stage]:
+def all_stages(config: ProgressiveLearningConfig) -> list[Stage]:
     """Return the stages in their order."""
     return [stage_of(config, number, config.stages) for number in range(config.stages)]

@@ -9,7 +9,7 @@ from supple.errors import SuppleError, class_and_first_line
 from supple.trace import ModelInputs
 from supple.trace.modes import evaluating
 from supple.training.images import ImageBatch
-from supple.training.progressive_learning import ProgressiveConfig, all_stages
+from supple.training.progressive_learning import ProgressiveLearningConfig, all_stages
 from supple.training.task import inputs_and_labels
 
 _PURPOSE = "Progressive learning"
@@ -28,7 +28,7 @@ def scaled(batch: Any, scale: float, divisor: int = 1) -> Any:
     return batch if images is taken.images else taken.batch_with(images, taken.labels)
 
 
-def check_sizes(model: nn.Module, batch: Any, config: ProgressiveConfig) -> None:
+def check_sizes(model: nn.Module, batch: Any, config: ProgressiveLearningConfig) -> None:
     """Run a model, in eval mode, on a batch at the sizes of all stages.
 
     Raises `SuppleError` where it does not take a size, as vision transformers of a fixed number of positions do not.

@@ -1,96 +1,117 @@
 """One step: the members' gradients, then one update of the shared weights, or none where a loss is not finite."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from supple.family import Family
 from supple.space import Config
-from supple.training.batches import check_logits
-from supple.training.distillation import InPlaceDistillation
+from supple.training.diagnosis import no_gradient
+from supple.training.gradient_sync import sum_gradients
+from supple.training.objective import Objective
+from supple.training.processes import Processes
 from supple.training.sampler import Draw
+from supple.training.shares import share_of
+from supple.training.task import Task
+from supple.training.whole import whole
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step did: the loss of each member, and why there was no update, if so."""
+    """What a step did: the data's loss of each member, the gradient's norm, and why there was no update, if so."""
 
-    losses: dict[Config, float]
+    losses: Mapping[Config, float]
+    gradient_norm: float
     broken: str | None
 
 
 class Updater:
-    """Trains the members of a step on one batch; made once per run."""
+    """Trains the members of a step on its batches; made once per run."""
 
     def __init__(
         self,
         family: Family,
         fabric: Fabric,
-        module: nn.Module,
         optimizer: torch.optim.Optimizer,
-        objective: InPlaceDistillation,
+        task: Task,
+        objective: Objective,
         clip_norm: float,
+        processes: Processes,
+        scales_gradients: bool,
     ) -> None:
-        """Take `module` and `optimizer`, the family's model and its optimizer as Fabric has set them up."""
+        """Take the family's optimizer as Fabric has set it up."""
         self._family = family
         self._fabric = fabric
-        self._module = module
         self._optimizer = optimizer
+        self._task = task
         self._objective = objective
         self._clip_norm = clip_norm
+        self._processes = processes
+        self._scales_gradients = scales_gradients
 
-    def update(self, members: Sequence[Draw], inputs: Tensor, labels: Tensor, learning_rate: float) -> Outcome:
-        """Add up the gradients of the members and step once.
+    def update(self, draws: Sequence[Draw], batches: Sequence[Any], learning_rate: float) -> Outcome:
+        """Add up the gradients of the members over the batches, each sample counting alike, and step once.
 
         Where a loss or the gradient is not finite, weights, buffers and optimizer stay as they were. Raises
-        `SuppleError` where the model returns anything but logits for the labels.
+        `SuppleError` where the model cannot take a batch, or returns what does not fit the task.
         """
-        buffers = [(buffer, buffer.clone()) for buffer in self._family.model.buffers()]
+        buffers = [(buffer, buffer.clone()) for buffer in self._family.buffers()]
         self._optimizer.zero_grad()
-        losses = self._backward(members, inputs, labels)
+        losses = self._backward(draws, batches)
+        sum_gradients(list(self._family.parameters()), self._processes)
+        self._processes.sum_(losses)
         norm = self._fabric.clip_gradients(
-            self._module, self._optimizer, max_norm=self._clip_norm, error_if_nonfinite=False
+            self._family, self._optimizer, max_norm=self._clip_norm, error_if_nonfinite=False
         )
+        assert isinstance(norm, Tensor)
         # One transfer from the device for all figures of the step.
-        *values, norm_value = torch.stack([*losses, cast(Tensor, norm)]).tolist()
-        configs = [draw.config for draw in members]
-        outcome = Outcome(dict(zip(configs, values, strict=True)), _broken(configs, values, norm_value))
-        if outcome.broken is None:
+        *values, gradient_norm = torch.cat([losses.flatten(), whole(norm).detach().reshape(1).to(losses)]).tolist()
+        by_draw = [values[start : start + len(batches)] for start in range(0, len(values), len(batches))]
+        broken = _broken(draws, by_draw, gradient_norm)
+        if broken is None:
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate
+        # Where gradients are scaled, an optimizer that finds them not finite leaves the weights, and lowers the scale.
+        if broken is None or self._scales_gradients:
             self._optimizer.step()
-        else:
+        if broken is not None:
             # Batch norm has taken the broken batch into its running statistics.
             for buffer, before in buffers:
                 buffer.copy_(before)
-        return outcome
+        means = {draw.config: sum(found) for draw, found in zip(draws, by_draw, strict=True)}
+        return Outcome(means, gradient_norm, broken)
 
-    def _backward(self, members: Sequence[Draw], inputs: Tensor, labels: Tensor) -> list[Tensor]:
-        targets = self._fabric.to_device(labels)
-        inputs = self._fabric.to_device(inputs)
-        largest = self._family.space.max()
-        teacher_logits: Tensor | None = None
-        losses = []
-        for draw in members:
-            config = draw.config
-            is_largest = config == largest
-            with self._family.activate(config):
-                logits = check_logits(self._module(self._family.resize(config, inputs)), labels)
-                loss = self._objective.loss(logits, targets, None if is_largest else teacher_logits)
-            self._fabric.backward(loss * draw.weight)
-            losses.append(loss.detach())
-            if is_largest:
-                teacher_logits = logits.detach()
-        return losses
+    def _backward(self, draws: Sequence[Draw], batches: Sequence[Any]) -> Tensor:
+        """Return the data's losses (draws, batches), each times this process's share of the step's samples."""
+        samples = sum(map(self._task.samples, batches))
+        columns = []
+        for whole_batch in batches:
+            batch = share_of(whole_batch, self._processes.rank, self._processes.world)
+            share = self._task.samples(batch) / samples
+            with self._fabric.autocast():
+                self._objective.begin(batch)
+            batch = self._fabric.to_device(batch)
+            losses = []
+            for draw in draws:
+                with self._family.activate(draw.config) as member:
+                    with self._fabric.autocast():
+                        result = self._objective.loss(draw, member, batch)
+                    if not result.total.requires_grad:
+                        raise no_gradient(member, self._task.inputs(batch))
+                    self._fabric.backward(result.total * share)
+                losses.append(result.data.float() * share)
+            columns.append(torch.stack(losses))
+        return torch.stack(columns, dim=1)
 
 
-def _broken(members: Sequence[Config], losses: Sequence[float], norm: float) -> str | None:
-    for config, loss in zip(members, losses, strict=True):
-        if not math.isfinite(loss):
-            return f"the loss of {config} is {loss}"
+def _broken(draws: Sequence[Draw], losses: Sequence[Sequence[float]], norm: float) -> str | None:
+    for draw, found in zip(draws, losses, strict=True):
+        for loss in found:
+            if not math.isfinite(loss):
+                return f"the loss of {draw.config} is {loss}"
     return None if math.isfinite(norm) else f"the gradient's norm is {norm}, though every loss is finite"

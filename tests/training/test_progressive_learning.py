@@ -8,7 +8,7 @@ from torch import nn
 
 from supple.errors import SuppleError
 from supple.training.dropout import weaker_dropout
-from supple.training.progressive_learning import ProgressiveConfig, Stage, all_stages, stage_of
+from supple.training.progressive_learning import ProgressiveLearningConfig, Stage, all_stages, stage_of
 from supple.training.resizing import check_sizes, scaled
 
 LABELS = torch.zeros(2, dtype=torch.int64)
@@ -20,14 +20,14 @@ def size_of(height: int, width: int, scale: float, divisor: int = 1) -> list[int
 
 
 def test_stages_grow_in_equal_steps():
-    config = ProgressiveConfig(stages=3, from_scale=0.5, from_strength=0.25)
+    config = ProgressiveLearningConfig(stages=3, from_scale=0.5, from_strength=0.25)
     assert all_stages(config) == [Stage(0, 0.5, 0.25), Stage(1, 0.75, 0.625), Stage(2, 1.0, 1.0)]
     assert [stage_of(config, step, 9).number for step in range(9)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
 @given(steps=st.integers(1, 300), stages=st.integers(2, 12))
 def test_every_run_ends_in_the_last_stage_where_it_has_a_step_for_each(steps, stages):
-    config = ProgressiveConfig(stages=stages)
+    config = ProgressiveLearningConfig(stages=stages)
     numbers = [stage_of(config, step, steps).number for step in range(steps)]
     assert numbers == sorted(numbers)
     if steps >= stages:
@@ -83,7 +83,7 @@ def test_inputs_that_are_no_images_are_refused():
 def test_a_model_that_takes_every_size_is_let_through_and_stays_as_it_was():
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    check_sizes(model, (torch.randn(2, 1, 16, 16), LABELS), ProgressiveConfig())
+    check_sizes(model, (torch.randn(2, 1, 16, 16), LABELS), ProgressiveLearningConfig())
     assert model.training
     assert all(torch.equal(buffer, buffers[name]) for name, buffer in model.named_buffers())
 
@@ -91,7 +91,7 @@ def test_a_model_that_takes_every_size_is_let_through_and_stays_as_it_was():
 def test_a_model_of_one_size_is_refused_with_the_size_that_it_does_not_take():
     model = nn.Sequential(nn.Flatten(), nn.Linear(256, 3))
     with pytest.raises(SuppleError) as caught:
-        check_sizes(model, (torch.randn(2, 1, 16, 16), LABELS), ProgressiveConfig())
+        check_sizes(model, (torch.randn(2, 1, 16, 16), LABELS), ProgressiveLearningConfig())
     assert str(caught.value).startswith(
         "Progressive learning resizes images to 8 x 8, which the model cannot take (Run"
     )

@@ -17,14 +17,14 @@ from supple.training.dropout import weaker_dropout
 from supple.training.mixing import generator_of_step, mixed
 from supple.training.optimizer import build_optimizer
 from supple.training.optimizer_state import load_optimizer_state, optimizer_state
-from supple.training.progressive_learning import ProgressiveConfig, stage_of
+from supple.training.progressive_learning import ProgressiveLearningConfig, stage_of
 from supple.training.resizing import scaled
 from supple.training.schedule import Schedule, learning_rate
 from supple.training.tensors import below
 
 STEPS = 45
 AUGMENTATION = AugmentationConfig(mixup_alpha=0.4, cutmix_alpha=1.0, probability=0.8)
-PROGRESSIVE = ProgressiveConfig(stages=3)
+PROGRESSIVE = ProgressiveLearningConfig(stages=3)
 TASK = Classification(label_smoothing=0.1)
 
 
