@@ -23,17 +23,19 @@ _LONGEST_WAIT = timedelta(days=1)
 
 
 class Processes:
-    """The processes of one training; alone, each exchange leaves everything as it is.
+    """The processes of one training; alone, each exchange leaves everything as it is. `device` is that of this one.
 
     Every exchange is one that all processes take part in, in the same order. It raises `SuppleError` where another
     process has ended meanwhile.
     """
 
-    def __init__(self, launch: Launch = Launch(), group: dist.ProcessGroup | None = None) -> None:
+    def __init__(
+        self, launch: Launch = Launch(), device_type: str = "cpu", group: dist.ProcessGroup | None = None
+    ) -> None:
         self.rank = launch.rank
         self.world = launch.world
         self.is_main = launch.is_main
-        self.local_rank = launch.local_rank
+        self.device = torch.device("cuda", launch.local_rank) if device_type == "cuda" else torch.device(device_type)
         self._group = group
 
     def sum_(self, tensor: Tensor) -> None:
@@ -56,6 +58,21 @@ class Processes:
                 pending = [dist.all_reduce(tensor, group=self._group, async_op=True) for tensor in tensors]
                 for work in pending:
                     work.wait()
+
+    def sum_of(self, tensor: Tensor | None) -> Tensor | None:
+        """Return the sum of a tensor over the processes that have one, among which is the main one if there are any."""
+        if self.world == 1:
+            return tensor
+        form = None if tensor is None else [str(tensor.dtype).removeprefix("torch."), *tensor.shape]
+        form = self.told_by_main(form)
+        if form is None:
+            return None
+        dtype, *shape = form
+        total = (
+            torch.zeros(shape, dtype=getattr(torch, dtype), device=self.device) if tensor is None else tensor.clone()
+        )
+        self.sum_(total)
+        return total
 
     def gathered(self, tensor: Tensor) -> Tensor:
         """Return the tensors (n,) of all processes as (world, n), in the order of their ranks."""
@@ -117,7 +134,7 @@ def started_processes(device_type: str) -> Iterator[Processes]:
     """
     launch = Launch.from_environment()
     if launch.world == 1:
-        yield Processes()
+        yield Processes(launch, device_type)
         return
     backend = "gloo"
     if device_type == "cuda":
@@ -129,7 +146,7 @@ def started_processes(device_type: str) -> Iterator[Processes]:
         else:
             dist.init_process_group(backend, timeout=_LONGEST_WAIT)
             group = None
-    yield Processes(launch, group)
+    yield Processes(launch, device_type, group)
     dist.destroy_process_group(group)
 
 

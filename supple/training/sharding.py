@@ -14,20 +14,27 @@ from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
+from supple.errors import SuppleError
 from supple.family import Family
 from supple.training.processes import Processes
 from supple.training.whole import whole
 
 
 @contextlib.contextmanager
-def sharded(family: Family, processes: Processes, device: torch.device) -> Iterator[Family]:
-    """Give a copy of the family whose parameters are sharded over the processes, on a device of each.
+def sharded(family: Family, processes: Processes) -> Iterator[Family]:
+    """Give a copy of the family whose parameters are sharded over the processes, on the device of each.
 
     The copy is there to be trained and run: `activate` makes its members, but `materialize`, `extract` and `save` take
     the parameters where none is whole. Its gradients are summed over the processes by each backward pass. At the end of
     the context, without an error, its weights and statistics are copied into `family`, which stays where it is: whole,
-    in the memory of each machine.
+    in the memory of each machine. Raises `SuppleError` for a family with kernel transforms.
     """
+    if family.kernel_transforms is not None:
+        raise SuppleError(
+            "A family with kernel transforms cannot be sharded: convert it without kernel_transform, or set sharding "
+            'to "none".'
+        )
+    device = processes.device
     copied = copy.deepcopy(family)
     units = _units(copied)
     mesh = init_device_mesh(device.type, (processes.world,))
@@ -36,7 +43,7 @@ def sharded(family: Family, processes: Processes, device: torch.device) -> Itera
         # A process's loss is weighted by its share of the batch, so that sums are what is wanted, not means.
         module.set_gradient_divide_factor(1.0)
         module.set_force_sum_reduction_for_comms(True)  # gloo knows no other
-    copied.to(device)  # buffers, and what is not in the model
+    copied.to(device)  # buffers that no unit has taken along
     copied.make_parameters_late(units)
     yield copied
     targets = {**dict(family.named_parameters()), **dict(family.named_buffers())}

@@ -62,6 +62,6 @@ def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
         entries = [_mapped(entry, change) for entry in value]
         return type(value)(*entries) if hasattr(value, "_fields") else type(value)(entries)
     raise SuppleError(
-        f"A batch holds an object of type {type(value).__name__}, which cannot be shared among processes: give tensors, "
-        "in tuples, lists, mappings or dataclasses."
+        f"A batch holds an object of type {type(value).__name__}, which cannot be shared among processes: give "
+        "tensors, in tuples, lists, mappings or dataclasses."
     )

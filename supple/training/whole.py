@@ -1,4 +1,4 @@
-"""Whole tensors out of those that may be sharded over processes, and back; all that a checkpoint needs to know of it."""
+"""Whole tensors out of those that may be sharded over processes, and back: what a checkpoint needs to know of it."""
 
 import torch
 from torch import Tensor

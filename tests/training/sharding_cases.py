@@ -75,7 +75,7 @@ def placed(family: Family, processes: Processes) -> Iterator[Family]:
     if processes.world == 1:
         yield family
     else:
-        with sharded(family, processes, torch.device("cpu")) as copied:
+        with sharded(family, processes) as copied:
             yield copied
 
 

@@ -7,8 +7,11 @@ import torch
 from sharding_cases import CASES, train
 from torchrun import torchrun
 
+from supple.errors import SuppleError
+from supple.family import convert
 from supple.storage import load_tensors
 from supple.training.processes import Processes
+from supple.training.sharding import sharded
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +42,14 @@ def test_a_member_without_a_block_leaves_its_gradient_out(sharded_over_two):
     assert {key for key in steps[0] - steps[1] if "blocks.3" in key}
     assert not {key for key in steps[1] if "blocks.3" in key}
     assert {key for key in steps[1] if "blocks.0" in key}
+
+
+def test_kernel_transforms_are_refused():
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 5, padding=2), torch.nn.Flatten(), torch.nn.Linear(8 * 36, 2))
+    family = convert(model, torch.randn(2, 1, 6, 6), kernel_transform=True)
+    with pytest.raises(SuppleError) as caught, sharded(family, Processes()):
+        pass
+    assert str(caught.value) == (
+        "A family with kernel transforms cannot be sharded: convert it without kernel_transform, or set sharding to "
+        '"none".'
+    )

@@ -72,6 +72,19 @@ def test_one_process_takes_up_what_two_have_left(whole, killed, tmp_path):
     assert [row.step for row in history.rows] == [row.step for row in whole.histories[0].rows]
 
 
+def test_sharded_processes_take_up_what_whole_ones_have_left(whole, killed, tmp_path, monkeypatch):
+    shutil.copytree(killed, tmp_path / "checkpoints")
+    monkeypatch.setenv("SHARDING", "full")
+    resumed = run(2, tmp_path / "checkpoints", tmp_path / "result")
+    assert_close(resumed.weights[0], whole.weights[0])
+    assert_close(resumed.weights[1], whole.weights[0])
+    assert [row.step for row in resumed.histories[0].rows] == [row.step for row in whole.histories[0].rows]
+    # And one process what they have left: the newest checkpoint is the end of the run.
+    monkeypatch.delenv("SHARDING")
+    family, _ = trained(tmp_path / "checkpoints")
+    assert_close(family.state_dict(), whole.weights[0])
+
+
 def assert_close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
     """Sums of other parts round otherwise, and the optimizer carries that on."""
     assert one.keys() == other.keys()

@@ -13,6 +13,7 @@ from supple.family import Family, convert
 from supple.progress import Silent
 from supple.storage import save_tensors, write_atomically
 from supple.training import History, TrainConfig, train
+from supple.training.config import Sharding
 
 CONFIG = TrainConfig(epochs=2, learning_rate=0.01, calibration_images=64, checkpoint_seconds=0)
 
@@ -57,7 +58,8 @@ def trained(folder: Path | None, steps: int = 0) -> tuple[Family, History]:
     torch.manual_seed(int(os.environ.get("RANK", "0")))
     family = convert(Net(), torch.randn(2, 1, 6, 6))
     train_data, valid_data = image_batches(100, seed=1, shuffle=True, batch_size=15), image_batches(47, seed=2)
-    history = train(family, train_data, valid_data, CONFIG, folder, Killer(steps) if steps else Silent())
+    config = CONFIG.model_copy(update={"sharding": Sharding(os.environ.get("SHARDING", "none"))})
+    history = train(family, train_data, valid_data, config, folder, Killer(steps) if steps else Silent())
     return family, history
 
 
