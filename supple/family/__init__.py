@@ -3,7 +3,8 @@
 from supple.family.conversion import convert
 from supple.family.family import Family
 from supple.family.importance import ImportanceMethod
+from supple.family.layer_macs import LayerMacs
 from supple.family.ordering import OrderConfig, order
 from supple.family.saving import load, save
 
-__all__ = ["Family", "ImportanceMethod", "OrderConfig", "convert", "load", "order", "save"]
+__all__ = ["Family", "ImportanceMethod", "LayerMacs", "OrderConfig", "convert", "load", "order", "save"]

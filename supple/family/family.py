@@ -149,6 +149,17 @@ class Family(nn.Module):
             batches = (ModelInputs.of(batch).map(partial(self.resize, config)) for batch in inputs)
             self._statistics[config] = recomputed_statistics(member, batches)
 
+    def refresh_statistics(self, inputs: Iterable[Inputs]) -> None:
+        """Recompute the model's own batch-norm statistics, those of the full member, on data as `calibrate` takes them.
+
+        Training keeps them true only while it trains the full member often.
+        """
+        with evaluating(self.model), self.activate(self.space.max()) as member:
+            found = recomputed_statistics(member, (ModelInputs.of(batch) for batch in inputs))
+        buffers = dict(self.model.named_buffers(remove_duplicate=False))
+        for key, statistic in found.items():
+            buffers[key].copy_(statistic)
+
     @property
     def statistics(self) -> dict[Config, dict[str, torch.Tensor]]:
         """The batch-norm statistics of the members that have been calibrated, by state-dict key."""

@@ -39,9 +39,9 @@ class RunDirectory:
         return self.path / "ordered"
 
     @property
-    def checkpoints(self) -> Path:
-        """The checkpoints of training."""
-        return self.path / "checkpoints"
+    def training(self) -> Path:
+        """The checkpoints of training, and its log `training.jsonl`."""
+        return self.path / "training"
 
     @property
     def history(self) -> Path:

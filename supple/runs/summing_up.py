@@ -1,7 +1,5 @@
 """Gather the figures of a finished run into the summary that the report shows."""
 
-from dataclasses import asdict
-
 from supple.cost import LATENCY_SPREAD
 from supple.data import Batches, ImageBatches, Splits
 from supple.family import Family
@@ -20,7 +18,7 @@ from supple.report import (
 from supple.runs.config import ModelConfig, RunConfig
 from supple.runs.directory import RunDirectory
 from supple.searching import Evaluation, SearchResult
-from supple.training import History
+from supple.training import EpochRow, History
 
 
 def summarise(
@@ -53,7 +51,7 @@ def summarise(
             test_images=count_images(splits.test),
         ),
         space=_space_summary(family),
-        history=tuple(HistoryRow(**asdict(row)) for row in history.rows),
+        history=tuple(map(_history_row, history.rows)),
         search=searched,
         baseline=baseline,
         hypervolume=hypervolume_curves(searched, baseline),
@@ -84,6 +82,18 @@ def loading_code(model: ModelConfig, directory: RunDirectory, member: str) -> st
 def count_images(batches: Batches) -> int:
     """Return the number of images that the batches are made of."""
     return batches.images_count if isinstance(batches, ImageBatches) else sum(len(labels) for _, labels in batches)
+
+
+def _history_row(row: EpochRow) -> HistoryRow:
+    return HistoryRow(
+        epoch=row.epoch,
+        step=row.step,
+        seconds=row.seconds,
+        loss_largest=row.loss_largest,
+        loss_smallest=row.loss_smallest,
+        accuracy_largest=row.metric_largest,
+        accuracy_smallest=row.metric_smallest,
+    )
 
 
 def _evaluated(entry: Evaluation, origin: Origin) -> Evaluated:

@@ -37,7 +37,7 @@ def trained_family(
     with started_processes(device_type(config.train.accelerator)) as processes:
         family = _untrained_family(model, config, directory, splits, progress)
         processes.told_by_main(family.structure.to_json())
-        history = train(family, splits.train, splits.valid, config.train, directory.checkpoints, progress)
+        history = train(family, splits.train, splits.valid, config.train, folder=directory.training, progress=progress)
     save(family, directory.family)
     write_atomically(directory.history, history.to_json())
     return family, history

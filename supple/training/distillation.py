@@ -1,13 +1,9 @@
 """Settings of distillation: from whom members learn beside the data, by which divergence, and how much."""
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class TeacherKind(StrEnum):
@@ -65,24 +61,3 @@ class DistillationConfig(BaseModel):
                 f"feature_weight is {self.feature_weight:g}, but teacher is none: features are the full member's"
             )
         return self
-
-
-@dataclass(frozen=True)
-class InPlaceDistillation:
-    """The loss of every member of a step, for the trainer until it takes an `Objective`."""
-
-    weight: float
-    temperature: float
-    label_smoothing: float
-
-    def loss(self, logits: "Tensor", labels: "Tensor", teacher_logits: "Tensor | None" = None) -> "Tensor":
-        """Return the mean loss of a batch, a scalar; `logits` and `teacher_logits` (batch, classes)."""
-        from torch.nn import functional
-
-        from supple.training.divergences import KullbackLeibler
-
-        data = functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-        if teacher_logits is None:
-            return data
-        softened: Tensor = KullbackLeibler(self.temperature)(logits, teacher_logits).mean()
-        return self.weight * softened + (1 - self.weight) * data

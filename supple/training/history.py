@@ -33,6 +33,10 @@ class History:
     rows: tuple[EpochRow, ...] = ()
     metric: str = "accuracy"
 
+    def with_row(self, row: EpochRow) -> "History":
+        """Return the history with one more epoch."""
+        return History((*self.rows, row), self.metric)
+
     def to_json(self) -> str:
         """Return the history as JSON."""
         return json.dumps({"metric": self.metric, "rows": [asdict(row) for row in self.rows]}, indent=1)

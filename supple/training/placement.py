@@ -24,8 +24,8 @@ def placed_on(model: nn.Module, device: torch.device) -> Iterator[None]:
 def in_fast_order(model: nn.Module) -> Iterator[None]:
     """Lay the kernels of 2-d convolutions on a CPU out with their channels last: a quarter faster to train, and to run.
 
-    Sharded ones stay as they are. The earlier order comes back at the end. Sums in another order round otherwise, and a family must give the same
-    outputs as the same family loaded from its file.
+    Sharded ones stay as they are. The earlier order comes back at the end. Sums in another order round otherwise, and a
+    family must give the same outputs as the same family loaded from its file.
     """
     kernels = [
         (parameter, parameter.stride())

@@ -47,9 +47,7 @@ class Position:
 
     def after_epoch(self) -> "Position":
         """Return the position at the beginning of the next epoch."""
-        return replace(
-            self, epoch=self.epoch + 1, batch=0, largest=0, smallest=0, sum_largest=0.0, sum_smallest=0.0
-        )
+        return replace(self, epoch=self.epoch + 1, batch=0, largest=0, smallest=0, sum_largest=0.0, sum_smallest=0.0)
 
     @property
     def mean_largest(self) -> float | None:

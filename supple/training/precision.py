@@ -1,7 +1,7 @@
 """The precision to train in: what the device computes fast, chosen for the user.
 
-On a CPU bf16 pays only with AMX (Intel, from Sapphire Rapids on), and not for grouped convolutions: docs/benchmarks.md has
-the measurements. Weights, sums over the batch and the optimizer stay in float32 (Micikevicius et al., Mixed Precision
+On a CPU bf16 pays only with AMX (Intel, from Sapphire Rapids on), and not for grouped convolutions: docs/benchmarks.md
+has the measurements. Weights, sums over the batch and the optimizer stay in float32 (Micikevicius et al., Mixed Precision
 Training, 2018).
 """
 

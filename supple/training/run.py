@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -81,7 +81,7 @@ class TrainingRun:
         self._updater = Updater(
             family,
             fabric,
-            fabric.setup_optimizers(optimizer),
+            cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer)),  # one for one
             task,
             Objective(family, task, config.distillation, teacher),
             config.clip_norm,
@@ -174,9 +174,7 @@ class TrainingRun:
         self._state.position = position = before.after_skipped_step(batches)
         watch.skipped(position, f"The update of {where} is skipped: {reason}.")
         if position.skipped_in_row == config.skipped_steps_limit:
-            raise SuppleError(
-                skipped_too_often(config.skipped_steps_limit, where, reason, config.learning_rate)
-            )
+            raise SuppleError(skipped_too_often(config.skipped_steps_limit, where, reason, config.learning_rate))
 
     def _finish_epoch(self, watch: Watch) -> None:
         """Validate both ends of the space, add a row to the history, and write a checkpoint."""

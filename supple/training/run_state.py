@@ -35,7 +35,7 @@ class RunState:
     sampler: Sampler
     average: WeightAverage | None
     history: History
-    position: Position = Position()
+    position: Position = field(default_factory=Position)
     diverging: Diverging = field(default_factory=Diverging)
 
     def checkpoint(self, config: TrainConfig, batches: int, seconds: float) -> Checkpoint:

@@ -4,10 +4,14 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from supple.space import Config, Space
+
+if TYPE_CHECKING:
+    from supple.family import Family
 
 Cost = Callable[[Config], float]
 """What a member costs, such as its multiply-accumulates; it does not fall where a dimension grows."""
@@ -29,6 +33,18 @@ class Plan:
     steps: int
     cost: Cost
     seed: int = 0
+
+    @classmethod
+    def of(cls, family: "Family", steps: int, seed: int = 0) -> "Plan":
+        """Return the plan of a run that trains a family in `steps` steps.
+
+        Members cost the multiply-accumulates of their layers, or their parameters where the shapes of the example
+        inputs are not known.
+        """
+        from supple.family import LayerMacs
+
+        cost = family.count_parameters if family.structure.inputs is None else LayerMacs(family)
+        return cls(family.space, steps, cost, seed)
 
 
 @dataclass(frozen=True)

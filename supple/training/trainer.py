@@ -40,8 +40,8 @@ def train(
     """Train the shared weights of a family in place, and return what was seen epoch by epoch.
 
     The sampler of the config draws the members of each step; the largest learns from the data and, as the config's
-    distillation says, teaches the others; a `teacher` of your own takes its place. `task` says what a batch is, the loss
-    and the metric: by default the classification of `(inputs, labels)`.
+    distillation says, teaches the others; a `teacher` of your own takes its place. `task` says what a batch is, the
+    loss and the metric: by default the classification of `(inputs, labels)`.
 
     With `folder`, checkpoints and the log `training.jsonl` are written there, and a run that was interrupted goes on
     from its newest whole checkpoint; on a CPU, with the same number of threads, it ends with the same weights and

@@ -36,9 +36,7 @@ class Watch:
         now = time.monotonic()
         rate = samples / max(now - self._last_step, 1e-9)
         self._last_step = now
-        shown: dict[str, float | str] = {
-            name.removesuffix("_largest"): loss for name, loss in losses.items()
-        }
+        shown: dict[str, float | str] = {name.removesuffix("_largest"): loss for name, loss in losses.items()}
         if self._log.wants_step() or position.step == 1:
             memory = peak_memory_bytes(self._device)
             shown["memory"] = f"{memory / 1e9:.2f} GB"

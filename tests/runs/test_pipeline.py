@@ -31,7 +31,7 @@ def _wait_for(process, folder, pattern, seconds=120):
 def test_a_run_killed_in_training_and_in_the_search_ends_as_one_that_was_not(project, start, supple):
     whole, killed = project / "whole", project / "killed"
     assert supple("run", "config.yaml", "--out", str(whole))[0] == 0
-    for finished_thing in ("checkpoints/*/manifest.json", "study.sqlite"):
+    for finished_thing in ("training/*/manifest.json", "study.sqlite"):
         process = start("run", "config.yaml", "--out", str(killed), "--resume")
         _wait_for(process, killed, finished_thing)
         process.send_signal(signal.SIGKILL)
@@ -78,7 +78,7 @@ def test_an_ordered_run_that_is_killed_goes_on_in_the_same_order(project, start,
     whole, killed = project / "whole", project / "killed"
     command = ("run", "config.yaml", "--set", "order.method=taylor", "--set", "train.epochs=1")
     assert supple(*command, "--out", str(whole))[0] == 0
-    for finished_thing in ("ordered/manifest.json", "checkpoints/*/manifest.json"):
+    for finished_thing in ("ordered/manifest.json", "training/*/manifest.json"):
         process = start(*command, "--out", str(killed), "--resume")
         _wait_for(process, killed, finished_thing)
         process.send_signal(signal.SIGKILL)

@@ -26,7 +26,7 @@ def test_a_run_whose_main_process_is_killed_ends_after_a_resume_as_one_that_was_
     verify(whole, "run")
     process = start("run", "config.yaml", "--out", str(killed), together=2)
     deadline = time.monotonic() + 120
-    while len(list(killed.glob("checkpoints/*/manifest.json"))) < 2:
+    while len(list(killed.glob("training/*/manifest.json"))) < 2:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
