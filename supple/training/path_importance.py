@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from pydantic import Field, JsonValue
 
@@ -80,4 +80,5 @@ class PathImportance(Sampler):
     def load_state(self, state: Mapping[str, JsonValue]) -> None:
         """Take up the running norms."""
         self._trend.load_state(cast(list[float], state["trend"]))
-        self._norms = cast(dict[str, list[float]], dict(cast(Mapping[str, Any], state["norms"])))
+        saved = cast(Mapping[str, list[float]], state["norms"])
+        self._norms = {name: list(norms) for name, norms in saved.items()}

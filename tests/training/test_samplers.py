@@ -118,7 +118,10 @@ def test_a_state_is_a_copy(config):
     trained(sampler, range(20))
     state = sampler.state()
     before = json.dumps(state)
+    restored = build_sampler(config, plan(STEPS))
+    restored.load_state(state)
     trained(sampler, range(20, STEPS))
+    trained(restored, range(20, STEPS))
     assert json.dumps(state) == before
 
 
