@@ -68,8 +68,9 @@ class AdaptiveAlpha(Divergence):
         if alpha == 1:
             return _kullback_leibler(log_q, log_p)
         with torch.no_grad():
-            ratio = (alpha * (log_p - log_q)).clamp(max=math.log(self.clip)).exp()
-            weights = log_q.exp() * ratio
+            # In place: over a large vocabulary, each new tensor costs as much as its arithmetic.
+            ratio = (log_p - log_q).mul_(alpha).clamp_(max=math.log(self.clip)).exp_()
+            weights = ratio.mul_(log_q.exp())
             value = (weights.sum(-1) - 1) / (alpha * (alpha - 1))
         slope = -(weights * log_q).sum(-1) / alpha
         return value + (slope - slope.detach())
@@ -83,8 +84,10 @@ def build_divergence(config: DistillationConfig) -> Divergence:
 
 
 def _log_probabilities(logits: Tensor, teacher_logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    log_q = functional.log_softmax(logits / temperature, dim=-1)
-    return log_q, functional.log_softmax(teacher_logits.detach() / temperature, dim=-1)
+    sides = logits, teacher_logits.detach()
+    softened = sides if temperature == 1 else tuple(side / temperature for side in sides)
+    log_q, log_p = (functional.log_softmax(side, dim=-1) for side in softened)
+    return log_q, log_p
 
 
 def _kullback_leibler(log_q: Tensor, log_p: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor
+from torch.nn import functional
 
 from supple.training.divergences import Divergence
 from supple.training.rows import check_labels, cross_entropy, cross_entropy_sum, mean_divergence
@@ -36,13 +37,13 @@ class LanguageModelling(Task):
 
     def loss(self, outputs: Any, batch: Any) -> Tensor:
         """Return the mean cross entropy of all labelled tokens."""
-        return cross_entropy(self._predictions(outputs), self._targets(batch), IGNORED)
+        return cross_entropy(tensor_of(outputs, _EXPECTED), self._targets(batch), IGNORED)
 
     def score(self, outputs: Any, batch: Any) -> Score:
         """Add up the cross entropies of the labelled tokens, and count those."""
         targets = self._targets(batch)
         # In double precision: the sum over all data has more digits than a float.
-        total = cross_entropy_sum(self._predictions(outputs), targets, IGNORED).double()
+        total = cross_entropy_sum(tensor_of(outputs, _EXPECTED), targets, IGNORED).double()
         return Score(total, (targets != IGNORED).sum())
 
     def result(self, score: Score) -> float:
@@ -52,16 +53,13 @@ class LanguageModelling(Task):
 
     def divergence(self, outputs: Any, teacher_outputs: Any, batch: Any, divergence: Divergence) -> Tensor:
         """Return the mean divergence over all labelled tokens."""
-        logits, teacher_logits = self._predictions(outputs), self._predictions(teacher_outputs, "teacher")
+        logits, teacher_logits = tensor_of(outputs, _EXPECTED), tensor_of(teacher_outputs, _EXPECTED, "teacher")
         return mean_divergence(logits, teacher_logits, self._targets(batch), IGNORED, divergence)
-
-    def _predictions(self, outputs: Any, who: str = "model") -> Tensor:
-        logits = tensor_of(outputs, _EXPECTED, who)
-        return logits[:, :-1] if self.shift else logits
 
     def _targets(self, batch: Any) -> Tensor:
         labels = labels_of(batch)
-        return labels[:, 1:] if self.shift else labels
+        # The last token has no next one. To leave its logits out instead would copy all the others.
+        return functional.pad(labels[:, 1:], (0, 1), value=IGNORED) if self.shift else labels
 
 
 # exp of more is larger than any float.
