@@ -80,7 +80,9 @@ class TrainConfig(BaseModel):
         "one GPU; slower",
     )
     checkpoint_seconds: float = Field(
-        15.0, ge=0, description="time between checkpoints; there is one at the end of each epoch besides"
+        15.0,
+        ge=0,
+        description="time between checkpoints, one more comes after each epoch; with 0 training waits for one per step",
     )
     keep_checkpoints: int = Field(2, ge=1, description="how many of the newest checkpoints are kept")
     log_seconds: float = Field(1.0, ge=0, description="least time between two lines on steps in training.jsonl")

@@ -11,15 +11,17 @@ from supple.errors import SuppleError
 class Position:
     """The next step is `step`, on batch `batch` of epoch `epoch`, all counted from 0.
 
-    The sums of losses are over the steps of this epoch in which the largest and the smallest member trained: `largest`
-    and `smallest` count those. `macs` are the multiply-accumulates of all members' forward passes since the run's
-    start; `seconds` counts all processes that the run took so far, one after another.
+    `updates` are the steps of this epoch that were not skipped; the sums of losses are over those of them in which the
+    largest and the smallest member trained: `largest` and `smallest` count these. `macs` are the multiply-accumulates
+    of all members' forward passes since the run's start; `seconds` counts all processes that the run took so far, one
+    after another.
     """
 
     step: int = 0
     epoch: int = 0
     batch: int = 0
     skipped_in_row: int = 0
+    updates: int = 0
     largest: int = 0
     smallest: int = 0
     sum_largest: float = 0.0
@@ -34,6 +36,7 @@ class Position:
         return replace(
             self._after_batches(batches),
             skipped_in_row=0,
+            updates=self.updates + 1,
             largest=self.largest + (loss_largest is not None),
             smallest=self.smallest + (loss_smallest is not None),
             sum_largest=self.sum_largest + (loss_largest or 0.0),
@@ -47,7 +50,9 @@ class Position:
 
     def after_epoch(self) -> "Position":
         """Return the position at the beginning of the next epoch."""
-        return replace(self, epoch=self.epoch + 1, batch=0, largest=0, smallest=0, sum_largest=0.0, sum_smallest=0.0)
+        return replace(
+            self, epoch=self.epoch + 1, batch=0, updates=0, largest=0, smallest=0, sum_largest=0.0, sum_smallest=0.0
+        )
 
     @property
     def mean_largest(self) -> float | None:

@@ -37,7 +37,7 @@ from supple.training.task import Task
 from supple.training.update import Outcome, Updater
 from supple.training.watching import Watch, open_log
 
-# Below this share of an epoch's steps, batch norm's running statistics of the full member lag behind its weights.
+# Below this share of an epoch's updates, batch norm's running statistics of the full member lag behind its weights.
 _OFTEN = 0.5
 
 
@@ -143,6 +143,7 @@ class TrainingRun:
             self._after_skip(outcome.broken, len(batches), watch)
         if self._is_to_be_saved():
             self._save()
+        watch.advance()
 
     def _after_update(
         self, draws: Sequence[Draw], outcome: Outcome, batches: int, samples: int, rate: float, watch: Watch
@@ -183,7 +184,7 @@ class TrainingRun:
         with contextlib.nullcontext() if state.average is None else state.average.swapped_in():
             self._family.eval()
             inputs = calibration_inputs(self._train_data, self._config.calibration_images, self._task)
-            if position.largest < _OFTEN * self._steps_per_epoch:
+            if position.largest < _OFTEN * position.updates:
                 self._family.refresh_statistics(inputs)
             metrics = [
                 evaluate(self._family, config, self._valid_data, self._task, inputs)
@@ -208,9 +209,10 @@ class TrainingRun:
         return self._state.position.seconds + time.monotonic() - self._began
 
     def _is_to_be_saved(self) -> bool:
-        is_due = time.monotonic() - self._saved >= self._config.checkpoint_seconds
-        # One that is due more often than it can be written waits, not the training.
-        is_due = is_due and self._writer is not None and not self._writer.is_busy
+        seconds = self._config.checkpoint_seconds
+        # Training waits for none, unless it is to write one after every step.
+        is_free = self._writer is not None and (seconds == 0 or not self._writer.is_busy)
+        is_due = is_free and time.monotonic() - self._saved >= seconds
         if self._config.sharding is Sharding.NONE:
             return is_due
         # All must take part in a checkpoint then, at the same step.

@@ -23,6 +23,7 @@ class Watch:
         self._log = log
         self._device = device
         self._last_step = time.monotonic()
+        self._shown: dict[str, float | str] = {}
 
     def start(self, steps: int, position: Position) -> None:
         """Begin to tell of a run of `steps` steps."""
@@ -32,22 +33,25 @@ class Watch:
     def step(
         self, position: Position, samples: int, losses: Mapping[str, float], learning_rate: float, seconds: float
     ) -> None:
-        """Tell of a step that led to a position; `losses` are those of the members that are watched, by name."""
+        """Log a step that led to a position; `losses` are those of the members that are watched, by name."""
         now = time.monotonic()
         rate = samples / max(now - self._last_step, 1e-9)
         self._last_step = now
-        shown: dict[str, float | str] = {name.removesuffix("_largest"): loss for name, loss in losses.items()}
+        self._shown = {name.removesuffix("_largest"): loss for name, loss in losses.items()}
+        self._shown["images_per_s"] = rate
         if self._log.wants_step() or position.step == 1:
             memory = peak_memory_bytes(self._device)
-            shown["memory"] = f"{memory / 1e9:.2f} GB"
+            self._shown["memory"] = f"{memory / 1e9:.2f} GB"
             figures = {**losses, "learning_rate": learning_rate, "images_per_s": rate, "seconds": seconds}
             self._write(EventKind.STEP, position, {**figures, "memory_bytes": memory})
-        self._progress.advance(1, **shown, images_per_s=rate)
+
+    def advance(self) -> None:
+        """Tell that a step is over, and what it leaves behind is written."""
+        self._progress.advance(1, **self._shown)
 
     def skipped(self, position: Position, line: str) -> None:
         """Tell of an update that was not made."""
         self._note(EventKind.SKIP, position, line)
-        self._progress.advance(1)
 
     def note(self, position: Position, line: str) -> None:
         """Tell anything that is worth a line."""

@@ -82,7 +82,9 @@ def attempt(
     """Train as a new process does: a fresh family, fresh data, only the folder is old."""
     family = Family(copy.deepcopy(converted.model), converted.structure)
     torch.rand(random.randrange(5))
-    history = train(family, train_data or data(), image_batches(48, seed=2), config, folder, progress or Silent())
+    history = train(
+        family, train_data or data(), image_batches(48, seed=2), config, folder=folder, progress=progress or Silent()
+    )
     last = newest_checkpoint(folder, Silent())
     assert last is not None
     assert last.step == history.rows[-1].step
@@ -219,7 +221,7 @@ def test_a_killed_process_is_resumed(config, tmp_path):
         "from supple.family import convert\nfrom supple.training import TrainConfig, train\n"
         "torch.set_num_threads(1)\ntorch.manual_seed(0)\nfamily = convert(SmallNet(), torch.randn(2, 1, 6, 6))\n"
         f"train(family, image_batches(96, 1, True), image_batches(48, 2), "
-        f"TrainConfig.model_validate_json('{config.model_dump_json()}'), Path('{tmp_path}'))\n"
+        f"TrainConfig.model_validate_json('{config.model_dump_json()}'), folder=Path('{tmp_path}'))\n"
     )
     here = Path(__file__).parent
     paths = os.pathsep.join([str(here), str(here.parents[1])])
