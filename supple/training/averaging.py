@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from supple.errors import SuppleError
-from supple.training.whole import copy_whole
+from supple.training.whole import copy_whole, is_sharded
 
 _UPDATES = "updates"
 
@@ -41,7 +41,9 @@ class WeightAverage:
         }
         self._other_dtype = [name for name, own in self._own.items() if own.dtype != self._averages[name].dtype]
         same = [name for name in self._own if name not in set(self._other_dtype)]
-        self._same_dtype = [self._averages[name] for name in same], [self._own[name] for name in same]
+        # One operation for all of a kind; sharded parameters and whole buffers are not of one.
+        kinds = ([name for name in same if is_sharded(self._own[name]) is kind] for kind in (True, False))
+        self._alike = [([self._averages[name] for name in kind], [self._own[name] for name in kind]) for kind in kinds]
 
     @torch.no_grad()
     def update(self) -> None:
@@ -50,9 +52,9 @@ class WeightAverage:
         The first ones count for more, min(decay, (1 + n) / (10 + n)) after n updates: the initial weights fade soon.
         """
         weight = 1 - min(self._decay, (1 + self._updates) / (10 + self._updates))
-        averages, own = self._same_dtype
-        if averages:
-            torch._foreach_lerp_(averages, own, weight)
+        for averages, own in self._alike:
+            if averages:
+                torch._foreach_lerp_(averages, own, weight)
         for name in self._other_dtype:
             average = self._averages[name]
             average.lerp_(self._own[name].to(average.dtype), weight)

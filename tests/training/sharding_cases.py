@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from supple.family import Family, convert
 from supple.storage import save_tensors
+from supple.training.averaging import WeightAverage
 from supple.training.processes import Processes, started_processes
 from supple.training.sharding import sharded
 from supple.training.shares import share_of
@@ -90,6 +91,7 @@ def train(name: str, processes: Processes) -> Results:
         parameters = dict(copied.named_parameters())
         # The gradient of a bias before batch norm is zero but for rounding, which must not be blown up.
         optimizer = torch.optim.AdamW(parameters.values(), lr=0.01, eps=1e-3)
+        average = WeightAverage(copied.model, decay=0.5)
         copied.train()
         for step, members in enumerate(([space.max(), space.min()], [space.min()])):
             optimizer.zero_grad()
@@ -104,12 +106,14 @@ def train(name: str, processes: Processes) -> Results:
                 if parameter.grad is not None:
                     results[f"gradient/{step}/{key}"] = whole(parameter.grad).clone()
             optimizer.step()
+            average.update()
         kept = [
             *parameters.values(),
             *(state[name] for state in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")),
         ]
         local = [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in kept]
         results["bytes"] = torch.tensor(sum(tensor.nbytes for tensor in local))
+        results |= {key: whole(tensor).clone() for key, tensor in average.state().items()}
         copied.eval()
         with torch.no_grad(), copied.activate(space.min()) as member:
             results["output"] = member(draw()[0])

@@ -54,7 +54,7 @@ def test_one_process_ends_with_nearly_the_same(whole):
     for row, other in zip(history.rows, whole.histories[0].rows, strict=True):
         assert row.step == other.step
         assert row.loss_largest == pytest.approx(other.loss_largest, rel=1e-3)
-        assert row.accuracy_largest == pytest.approx(other.accuracy_largest, abs=0.05)
+        assert row.metric_largest == pytest.approx(other.metric_largest, abs=0.05)
 
 
 def test_as_many_processes_end_as_if_there_had_been_no_crash(whole, killed, tmp_path):

@@ -14,8 +14,16 @@ from supple.progress import Silent
 from supple.storage import save_tensors, write_atomically
 from supple.training import History, TrainConfig, train
 from supple.training.config import Sharding
+from supple.training.precision import Precision
 
-CONFIG = TrainConfig(epochs=2, learning_rate=0.01, calibration_images=64, checkpoint_seconds=0)
+CONFIG = TrainConfig(
+    epochs=2,
+    learning_rate=0.01,
+    calibration_images=64,
+    checkpoint_seconds=0,
+    average_decay=0.5,
+    precision=Precision.FP32,
+)
 
 
 class Net(nn.Module):
@@ -59,7 +67,8 @@ def trained(folder: Path | None, steps: int = 0) -> tuple[Family, History]:
     family = convert(Net(), torch.randn(2, 1, 6, 6))
     train_data, valid_data = image_batches(100, seed=1, shuffle=True, batch_size=15), image_batches(47, seed=2)
     config = CONFIG.model_copy(update={"sharding": Sharding(os.environ.get("SHARDING", "none"))})
-    history = train(family, train_data, valid_data, config, folder, Killer(steps) if steps else Silent())
+    progress = Killer(steps) if steps else Silent()
+    history = train(family, train_data, valid_data, config, folder=folder, progress=progress)
     return family, history
 
 
