@@ -39,7 +39,8 @@ def sharded(family: Family, processes: Processes) -> Iterator[Family]:
     units = _units(copied)
     mesh = init_device_mesh(device.type, (processes.world,))
     for unit in units:
-        module = fully_shard(unit, mesh=mesh)
+        # The whole model too: whoever asks for its parameters between two runs is to find the sharded ones.
+        module = fully_shard(unit, mesh=mesh, reshard_after_forward=True)
         # A process's loss is weighted by its share of the batch, so that sums are what is wanted, not means.
         module.set_gradient_divide_factor(1.0)
         module.set_force_sum_reduction_for_comms(True)  # gloo knows no other

@@ -117,6 +117,8 @@ def train(name: str, processes: Processes) -> Results:
         copied.eval()
         with torch.no_grad(), copied.activate(space.min()) as member:
             results["output"] = member(draw()[0])
+        # A run without a backward pass leaves them sharded too.
+        assert all(parameter is parameters[key] for key, parameter in copied.named_parameters())
         # Whole tensors go in and come out again.
         for parameter in parameters.values():
             copy_whole(parameter, before := whole(parameter).clone())
