@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from supple.trace import Inputs, ModelInputs
 from supple.training.batches import batches_of_epoch
 from supple.training.classification import Classification
 from supple.training.placement import in_fast_order
+from supple.training.processes import Processes
 from supple.training.task import Score, Task
 
 
@@ -40,12 +42,14 @@ def evaluate(
     data: Iterable[Any],
     task: Task,
     calibration_inputs: Iterable[Inputs] | None = None,
+    processes: Processes = Processes(),
 ) -> float:
     """Return the metric of a member on all batches of the data; the family is then in eval mode.
 
     With `calibration_inputs` (batches as the model takes them) the member's batch-norm statistics are recomputed first
     and kept in the family, so that `extract` carries them; without, those of an earlier calibration hold. The largest
-    member needs none. Batches may lie on another device than the family. Raises `SuppleError` where there are no data,
+    member needs none. Batches may lie on another device than the family. Of several `processes`, with the same data,
+    each measures some of the batches, and all return the metric of all. Raises `SuppleError` where there are no data,
     or outputs and labels do not fit each other.
     """
     family.eval()
@@ -56,18 +60,20 @@ def evaluate(
             batches = (ModelInputs.of(inputs) for inputs in calibration_inputs)
             family.calibrate(config, (inputs.map(lambda tensor: tensor.to(device)) for inputs in batches))
         with torch.inference_mode(), family.activate(config) as member:
-            for batch in data:
+            for batch in islice(data, processes.rank, None, processes.world):
                 moved = move_data_to_device(batch, device)
                 outputs = ModelInputs.of(task.inputs(moved)).map(partial(family.resize, config)).run(member)
                 # The batch as it came: its labels need not come back from a device.
                 task.check(outputs, batch)
                 added = task.score(outputs, moved)
                 score = added if score is None else score + added
-    if score is None:
+    total = processes.sum_of(None if score is None else score.total)
+    count = processes.sum_of(None if score is None else score.count)
+    if total is None or count is None:
         raise SuppleError(f"There are no data to measure the {task.metric} on: give at least one batch.")
-    if not score.count.any():
+    if not count.any():
         raise SuppleError(f"Nothing in the data has a label to measure the {task.metric} on.")
-    return task.result(score)
+    return task.result(Score(total, count))
 
 
 def accuracy(

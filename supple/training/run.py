@@ -181,13 +181,15 @@ class TrainingRun:
         """Validate both ends of the space, add a row to the history, and write a checkpoint."""
         state, space = self._state, self._family.space
         position = state.position
+        # Each of several processes measures some of the batches; where parameters are sharded all must run alike.
+        sharing = self._processes if self._config.sharding is Sharding.NONE else Processes()
         with contextlib.nullcontext() if state.average is None else state.average.swapped_in():
             self._family.eval()
             inputs = calibration_inputs(self._train_data, self._config.calibration_images, self._task)
             if position.largest < _OFTEN * position.updates:
                 self._family.refresh_statistics(inputs)
             metrics = [
-                evaluate(self._family, config, self._valid_data, self._task, inputs)
+                evaluate(self._family, config, self._valid_data, self._task, inputs, sharing)
                 for config in (space.max(), space.min())
             ]
         row = EpochRow(
@@ -229,9 +231,10 @@ class TrainingRun:
     def _resume(self) -> None:
         """Take up the newest whole checkpoint; where there is none, write the first, of the untrained weights."""
         found = None if self._folder is None else newest_checkpoint(self._folder, self._progress)
+        if found is not None:  # by the main process, which knows the folder to name in a refusal
+            check_same_run(self._folder, found.state, self._config, self._family, len(self._train_data))
         checkpoint = checkpoint_of_main(found, self._processes)
         if checkpoint is None:
             self._save()
             return
-        check_same_run(self._folder, checkpoint.state, self._config, self._family, len(self._train_data))
         self._state.load(checkpoint)

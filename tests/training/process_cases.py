@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SmallNet
+from conftest import SmallNet, image_batches
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,6 +14,8 @@ from supple.errors import SuppleError
 from supple.family import Family, convert
 from supple.space import Config
 from supple.storage import save_tensors
+from supple.training.classification import Classification
+from supple.training.evaluation import evaluate
 from supple.training.gradient_sync import sum_gradients
 from supple.training.processes import Processes, started_processes
 from supple.training.shares import share_of
@@ -116,6 +118,16 @@ def an_expert_of_one_process(processes: Processes) -> Results:
     return gradients(weights)
 
 
+def validation(processes: Processes) -> Results:
+    """The accuracy on three batches, and on one, which only one process measures."""
+    family = small_family()
+    found = [
+        evaluate(family, family.space.max(), image_batches(count, 2, batch_size=15), Classification(), None, processes)
+        for count in (40, 15)
+    ]
+    return {"accuracies": torch.tensor(found, dtype=torch.double)}
+
+
 def gradients(model: nn.Module) -> Results:
     return {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
 
@@ -137,7 +149,14 @@ def exchanges(processes: Processes) -> Results:
 
 CASES: dict[str, Callable[[Processes], Results]] = {
     case.__name__: case
-    for case in (step_of_norms, whole_sandwich, a_member_without_a_block, an_expert_of_one_process, exchanges)
+    for case in (
+        step_of_norms,
+        whole_sandwich,
+        a_member_without_a_block,
+        an_expert_of_one_process,
+        validation,
+        exchanges,
+    )
 }
 
 
