@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a benchmark is (a module with `run`), what it shows in one line, and whether models are chosen."""
+    """Where a benchmark is (a module with `run`), what it shows in one line, and which options it takes."""
 
     module: str
     shows: str
     takes_models: bool = False
+    takes_folders: bool = False
 
 
 CATALOGUE = {
@@ -30,6 +31,9 @@ CATALOGUE = {
         "supple.bench.calibration", "what calibrating a member costs, next to one pass over the images"
     ),
     "order": Entry("supple.bench.order", "members of trained networks with and without an order of importance"),
+    "train": Entry(
+        "supple.bench.train", "which scheme trains a family best, next to the same networks trained alone", True, True
+    ),
     "precision": Entry(
         "supple.bench.precision", "training steps in bf16 on this CPU, next to the same steps in fp32", True
     ),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,15 @@ def bench(
         list[str] | None,
         typer.Option("--models", metavar="NAME", help="Take this model, or these with commas between; once or more."),
     ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder", help="Keep finished parts of a long benchmark here, and take up those that are there."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The folder of the data set, for benchmarks on data.")
+    ] = None,
 ) -> None:
     """Run a reproducible comparison, and print it with its spread, the machine and the versions."""
     if name is None:
@@ -37,6 +47,10 @@ def bench(
         run = find(name)
         if chosen and not CATALOGUE[name].takes_models:
             raise SuppleError(f'The benchmark "{name}" has models of its own: it takes no --models.')
+        if (folder or data) and not CATALOGUE[name].takes_folders:
+            raise SuppleError(
+                f'The benchmark "{name}" has no parts to keep and no data: it takes no --folder or --data.'
+            )
     except SuppleError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -45,7 +59,7 @@ def bench(
     from supple.machine import describe_machine, package_versions
     from supple.runs.console import console_progress
 
-    options = Options(quick, seed, chosen)
+    options = Options(quick, seed, chosen, folder, data)
     try:
         with console_progress() as progress:
             outcome = run(options, progress)

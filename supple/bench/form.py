@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -43,12 +44,15 @@ class Wanted:
 class Options:
     """What a benchmark is asked: `quick` wants its form only, in seconds, whatever the numbers.
 
-    `models` are those to measure where a benchmark lets one choose; without any it takes its own.
+    `models` are those to measure where a benchmark lets one choose; without any it takes its own. A benchmark of many
+    parts keeps those that are done in `folder`; `data` is a folder of its data. Both are for those that take them.
     """
 
     quick: bool
     seed: int
     models: tuple[str, ...] = ()
+    folder: Path | None = None
+    data: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,9 @@ class Result:
         """Return the result as plain JSON content; a spread becomes its median and quartiles."""
         return {
             "name": self.name,
-            **asdict(self.options),
+            "quick": self.options.quick,
+            "seed": self.options.seed,
+            "models": list(self.options.models),
             "machine": self.machine.to_json(),
             "versions": dict(self.versions),
             "rows": [

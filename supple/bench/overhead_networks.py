@@ -46,21 +46,29 @@ class Layer(nn.Module):
 
 
 class ViT(nn.Module):
-    """ViT-Tiny with a third of its layers, on images of the published size: 196 patches of 16 x 16 pixels.
+    """By default ViT-Tiny with a third of its layers, on images of the published size: 196 patches of 16 x 16 pixels.
 
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2021.
     """
 
-    def __init__(self, width: int = 192, depth: int = 4, num_heads: int = 3, positions: int = 196) -> None:
+    def __init__(
+        self,
+        width: int = 192,
+        depth: int = 4,
+        num_heads: int = 3,
+        positions: int = 196,
+        in_channels: int = 3,
+        patch: int = 16,
+    ) -> None:
         super().__init__()
-        self.patches = nn.Conv2d(3, width, 16, 16)
+        self.patches = nn.Conv2d(in_channels, width, patch, patch)
         self.token = nn.Parameter(torch.zeros(1, 1, width))
         self.positions = nn.Parameter(0.02 * torch.randn(1, positions + 1, width))
         self.layers = nn.Sequential(*(Layer(width, num_heads, norm_first=True) for _ in range(depth)))
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 10)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map images: (batch, 3, 224, 224) to (batch, 10)."""
+        """Map images: (batch, channels, height, width) to (batch, 10)."""
         x = self.patches(images).flatten(2).transpose(1, 2)
         x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.positions
         return self.head(self.norm(self.layers(x))[:, 0])  # type: ignore[no-any-return]

@@ -100,7 +100,7 @@ def test_a_run_is_ordered_before_it_is_trained(project, monkeypatch):
     config = load_config(project / "config.yaml", ["order={method: l1, by_depth: false}"])
     seen = []
 
-    def stop(family, *arguments):
+    def stop(family, *arguments, **named):
         seen.append(family)
         raise KeyboardInterrupt
 

@@ -1,0 +1,148 @@
+"""The pieces of work of the training benchmark: a family under a scheme, or a network alone; each kept once done."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from supple.data import Batches, FashionMnistConfig, Splits, load_splits
+from supple.family import Family, LayerMacs, convert
+from supple.space import Config, Space
+from supple.storage import read_json, write_json
+from supple.trace import ModelInputs, Structure
+from supple.trace.input_shapes import InputShapes
+from supple.trace.structure import Axis, Factor
+from supple.training import Precision, TrainConfig, UniformConfig, accuracy, calibration_inputs, train
+from supple.training.tensors import tensors_of
+
+# The widely mirrored package of the full set installs it here.
+FULL_SET = Path("/usr/share/datasets/fashion-mnist")
+SHARES = {"25 %": 0.25, "50 %": 0.5, "75 %": 0.75}
+_CALIBRATION_IMAGES = 1024
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all trainings of one network share: the data, the length, and the recipe but for the scheme."""
+
+    build: Callable[[], nn.Module]
+    splits: Splits
+    recipe: TrainConfig
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of one training: test accuracy by member, the compute, and the curve of validation accuracies.
+
+    `macs` are the multiply-accumulates of all forward passes in training; the curve holds, for each epoch, those so far
+    and the accuracy of the largest and the smallest member.
+    """
+
+    accuracy: Mapping[str, float]
+    macs: float
+    seconds: float
+    curve: list[list[float]]
+
+
+class Kept:
+    """Results by name, as files of a folder if there is one: what an interrupted benchmark has done is not lost."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def get(self, name: str, make: Callable[[], Trained]) -> Trained:
+        """Return the result of this name: the one that is kept, else a new one."""
+        path = None if self._folder is None else self._folder / f"{name}.json"
+        if path is not None and path.exists():
+            return Trained(**read_json(path))
+        result = make()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, asdict(result))
+        return result
+
+
+class FirstBatches:
+    """The first batches of each pass over the data: for a quick run."""
+
+    def __init__(self, data: Batches, count: int) -> None:
+        self._data = data
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return islice(self._data, self._count)
+
+
+def load_data(path: Path | None, batch_size: int, quick: bool) -> Splits:
+    """Return Fashion-MNIST: the full set where it is found, else the shipped subset."""
+    full = path if path is not None else FULL_SET if FULL_SET.is_dir() and not quick else None
+    splits = load_splits(FashionMnistConfig(path=full, valid_fraction=0.05), batch_size, seed=0)
+    if not quick:
+        return splits
+    train, valid, test = (FirstBatches(part, 3) for part in (splits.train, splits.valid, splits.test))
+    return Splits(train, valid, test, splits.classes, splits.example_inputs)
+
+
+def fixed_members(family: Family) -> dict[str, Config]:
+    """Return the smallest member, the full one, and one each at a quarter, half and three quarters of its compute."""
+    space, cost = family.space, LayerMacs(family)
+    full, rng = cost(space.max()), random.Random(0)
+    between = {name: space.sample_near(rng, cost, share * full, 0.01 * full) for name, share in SHARES.items()}
+    return {"smallest": space.min(), **between, "full": space.max()}
+
+
+def ranked_members(family: Family, count: int) -> dict[str, Config]:
+    """Return members of all costs, whose order by accuracy is compared."""
+    rng, cost = random.Random(1), LayerMacs(family)
+    return {f"ranked {number}": family.space.sample(rng, over=cost) for number in range(1, count + 1)}
+
+
+def train_family(setting: Setting, config: TrainConfig, seed: int, members: Mapping[str, Config]) -> Trained:
+    """Train a fresh family under the config's scheme, and measure its members."""
+    torch.manual_seed(seed)
+    family = convert(setting.build(), setting.splits.example_inputs)
+    return _trained(family, setting.splits, config.model_copy(update={"seed": seed}), members)
+
+
+def train_alone(setting: Setting, config: Config, seed: int) -> Trained:
+    """Train a network of a member's shape by itself, from weights of its own, by the same recipe and as many steps."""
+    torch.manual_seed(seed)
+    network = convert(setting.build(), setting.splits.example_inputs).extract(config)
+    for module in network.modules():
+        # A part of a larger layer's initial weights is not how a layer of this size begins.
+        if callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
+    alone = _of_one_member(network, setting.splits.example_inputs)
+    recipe = setting.recipe.model_copy(update={"seed": seed, "sampler": UniformConfig()})
+    return _trained(alone, setting.splits, recipe, {"alone": alone.space.max()})
+
+
+def _of_one_member(network: nn.Module, inputs: tuple[Tensor, ...]) -> Family:
+    """Return a network as the family that it is the only member of, so that the same code trains it."""
+    axes = {
+        key: tuple(Axis(((Factor(size),),)) for size in tensor.shape) for key, tensor in tensors_of(network).items()
+    }
+    return Family(network, Structure(Space([]), axes, (), (), (), InputShapes.of(ModelInputs.of(inputs))))
+
+
+def _trained(family: Family, splits: Splits, config: TrainConfig, members: Mapping[str, Config]) -> Trained:
+    began = time.monotonic()
+    history = train(family, splits.train, splits.valid, config)
+    seconds = time.monotonic() - began
+    inputs = calibration_inputs(splits.train, _CALIBRATION_IMAGES)
+    measured = {name: accuracy(family, member, splits.test, inputs) for name, member in members.items()}
+    curve = [[row.macs, row.metric_largest, row.metric_smallest] for row in history.rows]
+    return Trained(measured, history.rows[-1].macs, seconds, curve)
+
+
+def recipe(quick: bool) -> TrainConfig:
+    """Return the recipe of all trainings: the library's own, on batches of 128, in float32."""
+    return TrainConfig(epochs=1 if quick else 3, batch_size=128, learning_rate=4e-3, precision=Precision.FP32)
