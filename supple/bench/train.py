@@ -26,7 +26,7 @@ from supple.bench.train_parts import (
     train_alone,
     train_family,
 )
-from supple.bench.train_schemes import DEFAULT, RANKED, schemes
+from supple.bench.train_schemes import DEFAULT, RANKED, SAMPLERS, TEACHERS, schemes
 from supple.errors import SuppleError, nearest
 from supple.family import convert
 from supple.models import ResNet
@@ -72,7 +72,7 @@ class _Comparison:
     def __init__(self, network: str, options: Options, progress: Progress) -> None:
         self._network = network
         self._kept = Kept(options.folder)
-        base = recipe(options.quick)
+        base = recipe()
         self._setting = Setting(NETWORKS[network], load_data(options.data, base.batch_size, options.quick), base)
         family = convert(NETWORKS[network](), self._setting.splits.example_inputs)
         self._members = fixed_members(family)
@@ -89,9 +89,11 @@ class _Comparison:
             for member, config in self._members.items():
                 self.alone.setdefault(member, []).append(self._alone(member, config, seed))
                 progress.advance()
-            for scheme in self._schemes:
-                self.families.setdefault(scheme, []).append(self._family(scheme, seed))
-                progress.advance()
+        for chosen in (SAMPLERS, TEACHERS):
+            for seed in self._seeds:
+                for scheme in [name for name in self._schemes if name in chosen]:
+                    self.families.setdefault(scheme, []).append(self._family(scheme, seed))
+                    progress.advance()
         first = self._seeds[0]
         self._ranked_alone: list[float] = []
         for member, config in self._ranked.items():
