@@ -19,7 +19,7 @@ def draw_curves(families: Mapping[str, Sequence[Trained]], path: Path) -> None:
             axes.plot(
                 curves[:, 0] / 1e12,
                 100 * curves[:, column],
-                "o-",
+                marker="o",
                 label=scheme,
                 color=f"C{number % 10}",
                 linestyle="-" if number < 10 else "--",
