@@ -187,7 +187,7 @@ class TrainingRun:
             self._family.eval()
             inputs = calibration_inputs(self._train_data, self._config.calibration_images, self._task)
             if position.largest < _OFTEN * position.updates:
-                self._family.refresh_statistics(inputs)
+                self._family.refresh_statistics(map(self._fabric.to_device, inputs))
             metrics = [
                 evaluate(self._family, config, self._valid_data, self._task, inputs, sharing)
                 for config in (space.max(), space.min())

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from supple.errors import SuppleError
 from supple.family import Family, convert
 from supple.progress import Silent
-from supple.training import Accelerator, TrainConfig, train
+from supple.training import Accelerator, TrainConfig, UniformConfig, accuracy, calibration_inputs, train
 
 
 class Listener(Silent):
@@ -190,3 +190,14 @@ def test_a_checkpoint_folder_that_cannot_be_made_is_named(family, train_data, va
     (tmp_path / "file").write_text("")
     with pytest.raises(SuppleError, match=r'The folder ".*file/checkpoints" cannot be made: Not a directory'):
         train(family, train_data, valid_data, config, folder=tmp_path / "file" / "checkpoints")
+
+
+def test_the_full_member_has_true_statistics_though_it_seldom_trains(family, train_data, valid_data, config):
+    seldom = config.model_copy(update={"sampler": UniformConfig(), "epochs": 6, "seed": 2})
+    history = train(family, train_data, valid_data, seldom)
+    assert history.rows[-1].metric_largest == accuracy(family, family.space.max(), valid_data) > 0.8
+    inputs = calibration_inputs(train_data, config.calibration_images)
+    before = {name: buffer.clone() for name, buffer in family.named_buffers()}
+    family.refresh_statistics(inputs)
+    for name, buffer in family.named_buffers():
+        torch.testing.assert_close(buffer, before[name])
