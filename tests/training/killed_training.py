@@ -37,7 +37,7 @@ from supple.training import (
 
 EPOCHS = 3
 # An attempt does some steps before its first checkpoint is whole, and more until it is killed: too few, and it ends.
-_STEPS_PER_KILL = 7
+_STEPS_PER_KILL = 6
 # So many kills come early: while the attempt reads the checkpoint, or before it writes one.
 _EARLY_ONE_IN = 4
 _EARLY_S = 0.1
