@@ -134,7 +134,7 @@ class TrainingRun:
         )
         draws = state.sampler.step(step)
         # For dropout: nothing of it need be remembered over a resume.
-        torch.manual_seed(derived_seed(config.seed, "step", step, self._processes.rank))
+        _seed(derived_seed(config.seed, "step", step, self._processes.rank))
         with self._preparation.of_step(step, batches) as prepared:
             outcome = self._updater.update(draws, prepared, rate)
         if outcome.broken is None:
@@ -238,3 +238,14 @@ class TrainingRun:
             self._save()
             return
         self._state.load(checkpoint)
+
+
+def _seed(seed: int) -> None:
+    """Seed PyTorch's random numbers as `torch.manual_seed` does.
+
+    That asks for every kind of device, and writes down where it was called from for GPUs that are not in use: half a
+    millisecond at each step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)

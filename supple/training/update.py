@@ -53,6 +53,10 @@ class Updater:
         self._clip_norm = clip_norm
         self._processes = processes
         self._scales_gradients = scales_gradients
+        # Walking through the modules at each step would take longer than most of what the step does in Python.
+        self._parameters = list(family.parameters())
+        self._buffers = list(family.buffers())
+        self._buffers_before = [buffer.clone() for buffer in self._buffers]
 
     def update(self, draws: Sequence[Draw], batches: Sequence[Any], learning_rate: float) -> Outcome:
         """Add up the gradients of the members over the batches, each sample counting alike, and step once.
@@ -60,10 +64,10 @@ class Updater:
         Where a loss or the gradient is not finite, weights, buffers and optimizer stay as they were. Raises
         `SuppleError` where the model cannot take a batch, or returns what does not fit the task.
         """
-        buffers = [(buffer, buffer.clone()) for buffer in self._family.buffers()]
+        _copy(self._buffers, self._buffers_before)
         self._optimizer.zero_grad()
         losses = self._backward(draws, batches)
-        sum_gradients(list(self._family.parameters()), self._processes)
+        sum_gradients(self._parameters, self._processes)
         self._processes.sum_(losses)
         norm = self._fabric.clip_gradients(
             self._family, self._optimizer, max_norm=self._clip_norm, error_if_nonfinite=False
@@ -81,8 +85,7 @@ class Updater:
             self._optimizer.step()
         if broken is not None:
             # Batch norm has taken the broken batch into its running statistics.
-            for buffer, before in buffers:
-                buffer.copy_(before)
+            _copy(self._buffers_before, self._buffers)
         means = {draw.config: sum(found) for draw, found in zip(draws, by_draw, strict=True)}
         return Outcome(means, gradient_norm, broken)
 
@@ -107,6 +110,11 @@ class Updater:
                 losses.append(result.data.float() * share)
             columns.append(torch.stack(losses))
         return torch.stack(columns, dim=1)
+
+
+def _copy(sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
+    if sources:
+        torch._foreach_copy_(targets, sources)
 
 
 def _broken(draws: Sequence[Draw], losses: Sequence[Sequence[float]], norm: float) -> str | None:
