@@ -37,6 +37,7 @@ CATALOGUE = {
     "precision": Entry(
         "supple.bench.precision", "training steps in bf16 on this CPU, next to the same steps in fp32", True
     ),
+    "processes": Entry("supple.bench.processes", "what two processes on CPUs pay to train together, per step"),
 }
 
 

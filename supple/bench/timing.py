@@ -43,11 +43,16 @@ class Timings:
 
 
 def time_interleaved(
-    tasks: Mapping[str, Callable[[], object]], rounds: int, seed: int = 0, warm_up_rounds: int = 1
+    tasks: Mapping[str, Callable[[], object]],
+    rounds: int,
+    seed: int = 0,
+    warm_up_rounds: int = 1,
+    before_each: Callable[[], object] = lambda: None,
 ) -> Timings:
     """Run every task once in each round, in a new order each time, and time it.
 
-    The first `warm_up_rounds` are not counted. The garbage collector rests meanwhile: its pauses would hit any task.
+    The first `warm_up_rounds` are not counted, nor is what runs `before_each` task. The garbage collector rests
+    meanwhile: its pauses would hit any task.
     """
     order = list(tasks)
     rng = random.Random(seed)
@@ -58,6 +63,7 @@ def time_interleaved(
         for round_number in range(-warm_up_rounds, rounds):
             rng.shuffle(order)
             for task in order:
+                before_each()
                 start = time.perf_counter_ns()
                 tasks[task]()
                 elapsed_ms = (time.perf_counter_ns() - start) / 1e6

@@ -112,7 +112,7 @@ class Updater:
         return torch.stack(columns, dim=1)
 
 
-def _copy(sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
+def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
     if sources:
         torch._foreach_copy_(targets, sources)
 

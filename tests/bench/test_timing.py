@@ -1,6 +1,7 @@
 """Timing in turns: what a round is, and what is compared with what."""
 
 import gc
+import time
 
 import pytest
 
@@ -43,3 +44,12 @@ def test_the_garbage_collector_works_again_after_a_task_fails():
     with pytest.raises(ValueError, match="planned"):
         time_interleaved({"fail": fail}, rounds=1)
     assert gc.isenabled()
+
+
+def test_what_runs_before_each_task_is_not_timed():
+    calls = []
+    timings = time_interleaved(
+        {"task": lambda: calls.append("task")}, 2, before_each=lambda: (calls.append("before"), time.sleep(0.05))
+    )
+    assert calls == ["before", "task"] * 3
+    assert max(timings.rounds_ms["task"]) < 50
