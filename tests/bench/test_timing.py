@@ -1,7 +1,6 @@
 """Timing in turns: what a round is, and what is compared with what."""
 
 import gc
-import time
 
 import pytest
 
@@ -46,10 +45,14 @@ def test_the_garbage_collector_works_again_after_a_task_fails():
     assert gc.isenabled()
 
 
-def test_what_runs_before_each_task_is_not_timed():
-    calls = []
-    timings = time_interleaved(
-        {"task": lambda: calls.append("task")}, 2, before_each=lambda: (calls.append("before"), time.sleep(0.05))
-    )
+def test_what_runs_before_each_task_is_not_timed(monkeypatch):
+    now_ms, calls = [0], []
+
+    def take(name: str, duration_ms: int) -> None:
+        calls.append(name)
+        now_ms[0] += duration_ms
+
+    monkeypatch.setattr("supple.bench.timing.time.perf_counter_ns", lambda: now_ms[0] * 1_000_000)
+    timings = time_interleaved({"task": lambda: take("task", 3)}, 2, before_each=lambda: take("before", 5))
     assert calls == ["before", "task"] * 3
-    assert max(timings.rounds_ms["task"]) < 50
+    assert timings.rounds_ms["task"] == (3.0, 3.0)
