@@ -79,6 +79,10 @@ class TrainConfig(BaseModel):
         description="full: spread weights, gradients and optimizer over several processes, for models that do not fit "
         "one GPU; slower",
     )
+    synchronise_norms: bool = Field(
+        True,
+        description="batch norm over the whole batch of all processes; false is faster, each sees its share",
+    )
     checkpoint_seconds: float = Field(
         15.0,
         ge=0,

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from supple.training.divergences import Divergence
-from supple.training.rows import check_labels, cross_entropy, cross_entropy_sum, mean_divergence
+from supple.training.rows import check_labels, count_labels, cross_entropy, cross_entropy_sum, mean_divergence
 from supple.training.task import Score, Task, inputs_and_labels, tensor_of
 from supple.training.tokens import IGNORED, check_token_logits, labels_of
 
@@ -28,6 +28,10 @@ class LanguageModelling(Task):
     shift: bool = True
     metric: ClassVar[str] = "perplexity"
     higher_is_better: ClassVar[bool] = False
+
+    def terms(self, batch: Any) -> int:
+        """Return the number of tokens that are to be predicted."""
+        return count_labels(self._targets(batch), IGNORED)
 
     def check(self, outputs: Any, batch: Any) -> None:
         """Raise `SuppleError` where outputs and labels do not fit each other."""
@@ -59,7 +63,7 @@ class LanguageModelling(Task):
     def _targets(self, batch: Any) -> Tensor:
         labels = labels_of(batch)
         # The last token has no next one. To leave its logits out instead would copy all the others.
-        return functional.pad(labels[:, 1:], (0, 1), value=IGNORED) if self.shift else labels
+        return functional.pad(labels[..., 1:], (0, 1), value=IGNORED) if self.shift else labels
 
 
 # exp of more is larger than any float.

@@ -42,10 +42,21 @@ def mean_divergence(
     return values.where(has_label, 0.0).sum() / has_label.sum().clamp(min=1)
 
 
-def check_labels(labels: object, shape: tuple[int, ...], classes: int, ignored: int | None, what: str) -> None:
-    """Raise `SuppleError` where labels are not class numbers of this shape: `what` of them there are for, "token"."""
+def label_tensor(labels: object) -> Tensor:
+    """Return labels, if they are a tensor. Raises `SuppleError` where they are not."""
     if not isinstance(labels, Tensor):
         raise SuppleError(f"The labels are an object of type {type(labels).__name__}, not a tensor of class numbers.")
+    return labels
+
+
+def count_labels(labels: Tensor, ignored: int) -> int:
+    """Return how many rows have a label."""
+    return int((labels != ignored).sum())
+
+
+def check_labels(labels: object, shape: tuple[int, ...], classes: int, ignored: int | None, what: str) -> None:
+    """Raise `SuppleError` where labels are not class numbers of this shape: `what` of them there are for, "token"."""
+    labels = label_tensor(labels)
     if labels.shape != shape or labels.is_floating_point() or labels.element_size() != 8:
         raise SuppleError(
             f"The labels are {labels.dtype} of shape {tuple(labels.shape)}: "

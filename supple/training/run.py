@@ -33,6 +33,7 @@ from supple.training.processes import Processes
 from supple.training.run_state import RunState, check_same_run
 from supple.training.sampler import Draw, Sampler, StepReport
 from supple.training.schedule import learning_rate
+from supple.training.synchronised_norm import average_statistics
 from supple.training.task import Task
 from supple.training.update import Outcome, Updater
 from supple.training.watching import Watch, open_log
@@ -149,6 +150,8 @@ class TrainingRun:
         self, draws: Sequence[Draw], outcome: Outcome, batches: int, samples: int, rate: float, watch: Watch
     ) -> None:
         state, space = self._state, self._family.space
+        if not self._config.synchronise_norms:
+            average_statistics(self._family.model, self._processes)
         state.sampler.observe(StepReport(state.position.step, outcome.losses, outcome.gradient_norm))
         if state.average is not None:
             state.average.update()

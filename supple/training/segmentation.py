@@ -10,7 +10,7 @@ from torch.nn import functional
 from supple.errors import SuppleError
 from supple.trace import ModelInputs
 from supple.training.divergences import Divergence
-from supple.training.rows import check_labels, cross_entropy, mean_divergence
+from supple.training.rows import check_labels, count_labels, cross_entropy, label_tensor, mean_divergence
 from supple.training.task import Score, Task, inputs_and_labels, tensor_of
 
 _EXPECTED = "logits (batch, classes, height, width)"
@@ -28,6 +28,10 @@ class Segmentation(Task):
 
     ignored: int = 255
     metric: ClassVar[str] = "mean intersection over union"
+
+    def terms(self, batch: Any) -> int:
+        """Return the number of labelled pixels."""
+        return count_labels(label_tensor(inputs_and_labels(batch)[1]), self.ignored)
 
     def check(self, outputs: Any, batch: Any) -> None:
         """Raise `SuppleError` where outputs and labels do not fit each other."""

@@ -40,6 +40,29 @@ def synchronised_norms(model: nn.Module, processes: Processes) -> Iterator[None]
             del vars(norm)["forward"]
 
 
+@torch.no_grad()
+def average_statistics(model: nn.Module, processes: Processes) -> None:
+    """Replace the running statistics of batch norms that are not synchronised by their mean over all processes.
+
+    They are then the same in each, bit for bit; the variance between the shares of a batch is not in them.
+    """
+    if processes.world == 1:
+        return
+    statistics = [
+        buffer
+        for module in model.modules()
+        if isinstance(module, _BatchNorm)
+        for buffer in (module.running_mean, module.running_var)
+        if buffer is not None
+    ]
+    if not statistics:
+        return
+    flat = torch.cat([buffer.double() for buffer in statistics])
+    processes.sum_(flat)
+    parts = torch.split(flat / processes.world, [len(buffer) for buffer in statistics])
+    torch._foreach_copy_(statistics, list(parts))
+
+
 def _within(mode: TorchFunctionMode, norm: nn.Module) -> Callable[..., Any]:
     forward = norm.forward
 

@@ -53,13 +53,20 @@ class Task(ABC):
         """Return the number of samples of a batch."""
         return len(ModelInputs.of(self.inputs(batch)).tensors[0])
 
+    def terms(self, batch: Any) -> int:
+        """Return how many terms the loss is the mean of: the samples, or the tokens or pixels that have a label.
+
+        Where a step has several batches, or several processes share one, each loss counts for as much as its terms.
+        """
+        return self.samples(batch)
+
     @abstractmethod
     def check(self, outputs: Any, batch: Any) -> None:
         """Raise `SuppleError` where outputs and labels do not fit each other; the labels should lie on the CPU."""
 
     @abstractmethod
     def loss(self, outputs: Any, batch: Any) -> Tensor:
-        """Return the mean loss of a batch, a scalar."""
+        """Return the mean loss over the terms of a batch, a scalar; 0, not NaN, where it has no terms."""
 
     @abstractmethod
     def score(self, outputs: Any, batch: Any) -> Score:

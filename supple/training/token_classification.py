@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from supple.training.divergences import Divergence
-from supple.training.rows import check_labels, cross_entropy, mean_divergence, right_answers
+from supple.training.rows import check_labels, count_labels, cross_entropy, mean_divergence, right_answers
 from supple.training.task import Score, Task, inputs_and_labels, tensor_of
 from supple.training.tokens import IGNORED, check_token_logits, labels_of
 
@@ -22,6 +22,10 @@ class TokenClassification(Task):
     """
 
     metric: ClassVar[str] = "accuracy"
+
+    def terms(self, batch: Any) -> int:
+        """Return the number of labelled tokens."""
+        return count_labels(labels_of(batch), IGNORED)
 
     def check(self, outputs: Any, batch: Any) -> None:
         """Raise `SuppleError` where outputs and labels do not fit each other."""

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from supple.errors import SuppleError
+from supple.training.rows import label_tensor
 from supple.training.task import inputs_and_labels
 
 IGNORED = -100
@@ -13,8 +14,11 @@ IGNORED = -100
 
 
 def labels_of(batch: Any) -> Tensor:
-    """Return the labels (batch, tokens) of a batch, with those of padding ignored too."""
-    labels: Tensor = inputs_and_labels(batch)[1]
+    """Return the labels (batch, tokens) of a batch, with those of padding ignored too.
+
+    Raises `SuppleError` where they are no tensor.
+    """
+    labels = label_tensor(inputs_and_labels(batch)[1])
     mask = batch.get("attention_mask") if isinstance(batch, Mapping) else None
     # A mask of another shape is a matter between the user and the model: (batch, queries, keys).
     if mask is None or mask.shape != labels.shape:

@@ -86,7 +86,8 @@ def train(
         else:
             stack.enter_context(placed_on(family, fabric.device))
             stack.enter_context(in_fast_order(family.model))
-        stack.enter_context(synchronised_norms(trained.model, processes))
+        if config.synchronise_norms:
+            stack.enter_context(synchronised_norms(trained.model, processes))
         run = TrainingRun(
             trained, train_data, valid_data, config, task, teacher, sampler, folder, progress, fabric, processes
         )

@@ -59,7 +59,7 @@ class Updater:
         self._buffers_before = [buffer.clone() for buffer in self._buffers]
 
     def update(self, draws: Sequence[Draw], batches: Sequence[Any], learning_rate: float) -> Outcome:
-        """Add up the gradients of the members over the batches, each sample counting alike, and step once.
+        """Add up the gradients of the members over the batches, each term of the loss counting alike; step once.
 
         Where a loss or the gradient is not finite, weights, buffers and optimizer stay as they were. Raises
         `SuppleError` where the model cannot take a batch, or returns what does not fit the task.
@@ -90,12 +90,13 @@ class Updater:
         return Outcome(means, gradient_norm, broken)
 
     def _backward(self, draws: Sequence[Draw], batches: Sequence[Any]) -> Tensor:
-        """Return the data's losses (draws, batches), each times this process's share of the step's samples."""
-        samples = sum(map(self._task.samples, batches))
+        """Return the data's losses (draws, batches), each times this process's share of the step's terms."""
+        # Where nothing of the step has a label, every share is 0.
+        terms = max(1, sum(map(self._task.terms, batches)))
         columns = []
         for whole_batch in batches:
             batch = share_of(whole_batch, self._processes.rank, self._processes.world)
-            share = self._task.samples(batch) / samples
+            share = self._task.terms(batch) / terms
             with self._fabric.autocast():
                 self._objective.begin(batch)
             batch = self._fabric.to_device(batch)

@@ -14,12 +14,13 @@ from supple.errors import SuppleError
 from supple.family import Family, convert
 from supple.space import Config
 from supple.storage import save_tensors
+from supple.training import Precision, TokenClassification, TrainConfig, train
 from supple.training.classification import Classification
 from supple.training.evaluation import evaluate
 from supple.training.gradient_sync import sum_gradients
 from supple.training.processes import Processes, started_processes
 from supple.training.shares import share_of
-from supple.training.synchronised_norm import synchronised_norms
+from supple.training.synchronised_norm import average_statistics, synchronised_norms
 
 Results = dict[str, Tensor]
 
@@ -118,6 +119,38 @@ def an_expert_of_one_process(processes: Processes) -> Results:
     return gradients(weights)
 
 
+def labels_of_few_samples(processes: Processes) -> Results:
+    """A step of training in which one sample has all its labels, another one, and the rest none."""
+    tokens = torch.randint(0, 7, (6, 5), generator=torch.Generator().manual_seed(1))
+    labels = torch.full_like(tokens, -100)
+    labels[0], labels[2, 0] = tokens[0], tokens[2, 0]
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh())
+    family = convert(nn.Sequential(nn.Embedding(7, 8), body, nn.Linear(16, 7)), tokens[:2])
+    config = TrainConfig(
+        epochs=1,
+        optimizer="torch.optim:SGD",
+        learning_rate=0.5,
+        warmup_share=0,
+        weight_decay=0,
+        precision=Precision.FP32,
+    )
+    history = train(family, [(tokens, labels)], [(tokens, tokens)], config, task=TokenClassification())
+    losses = [history.rows[0].loss_largest, history.rows[0].loss_smallest]
+    return {"losses": torch.tensor(losses), **family.state_dict()}
+
+
+def norms_of_shares(processes: Processes) -> Results:
+    """The running statistics that norms have after each saw the share of its process."""
+    norm = nn.Sequential(nn.BatchNorm1d(3, momentum=None))
+    if processes.world == 1:  # The mean over the shares of as many processes is that over all: 6 samples.
+        norm(random_batch(6, 3)[0])
+        return {"running_mean": norm[0].running_mean}
+    norm(share_of(random_batch(6, 3), processes.rank, processes.world)[0])
+    average_statistics(norm, processes)
+    return {"running_mean": norm[0].running_mean}
+
+
 def validation(processes: Processes) -> Results:
     """The accuracy on three batches, and on one, which only one process measures."""
     family = small_family()
@@ -154,6 +187,8 @@ CASES: dict[str, Callable[[Processes], Results]] = {
         whole_sandwich,
         a_member_without_a_block,
         an_expert_of_one_process,
+        labels_of_few_samples,
+        norms_of_shares,
         validation,
         exchanges,
     )

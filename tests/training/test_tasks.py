@@ -94,6 +94,14 @@ def test_a_batch_has_four_samples_and_its_inputs_go_into_the_model(case):
     assert case.task.inputs(case.batch) is case.inputs
 
 
+def test_losses_weighed_by_their_terms_are_the_loss_of_all(case):
+    pieces = [part(case, slice(0, 1)), part(case, slice(1, None))]
+    terms = [case.task.terms(batch) for _, batch in pieces]
+    assert sum(terms) == case.task.terms(case.batch)
+    mean = sum(case.task.loss(*piece) * count for piece, count in zip(pieces, terms, strict=True)) / sum(terms)
+    torch.testing.assert_close(mean, case.task.loss(case.outputs, case.batch))
+
+
 def test_the_loss_is_a_scalar_that_falls_along_its_gradient(case):
     outputs = case.outputs.clone().requires_grad_()
     loss = case.task.loss(outputs, case.batch)
@@ -182,6 +190,7 @@ def test_padding_has_no_label_whatever_stands_there():
 
 def test_a_batch_without_any_label_has_no_loss():
     nothing = (TOKENS, torch.full_like(TAGS, -100))
+    assert TokenClassification().terms(nothing) == 0
     assert TokenClassification().loss(CASES[1].outputs, nothing) == 0
     assert TokenClassification().divergence(CASES[1].outputs, CASES[1].teacher, nothing, KullbackLeibler()) == 0
 
@@ -224,6 +233,12 @@ def test_logits_of_fewer_pixels_are_interpolated():
     task.check(coarse, (IMAGES, PIXELS))
     assert torch.equal(task.loss(coarse, (IMAGES, PIXELS)), task.loss(fine, (IMAGES, PIXELS)))
     assert task.divergence(coarse, fine, (IMAGES, PIXELS), KullbackLeibler()).item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("task", [TokenClassification(), LanguageModelling(), Segmentation()], ids=str)
+def test_labels_that_are_no_tensor_are_named_before_the_model_runs(task):
+    with pytest.raises(SuppleError, match="The labels are an object of type list, not a tensor of class numbers"):
+        task.terms((TOKENS, [1, 2]))
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,16 @@ def test_sharded_processes_take_up_what_whole_ones_have_left(whole, killed, tmp_
     assert_close(family.state_dict(), whole.weights[0])
 
 
+def test_processes_whose_norms_see_their_shares_end_with_the_same_too(whole, tmp_path, monkeypatch):
+    monkeypatch.setenv("NORMS_OF_SHARES", "1")
+    ended = run(2, tmp_path / "checkpoints", tmp_path / "result")
+    first, second = ended.weights
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert ended.histories[0] == ended.histories[1]
+    # But not with what norms over the whole batch come to.
+    assert not torch.equal(first["model.stem.0.weight"], whole.weights[0]["model.stem.0.weight"])
+
+
 def assert_close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
     """Sums of other parts round otherwise, and the optimizer carries that on."""
     assert one.keys() == other.keys()

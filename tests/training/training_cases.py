@@ -66,7 +66,12 @@ def trained(folder: Path | None, steps: int = 0) -> tuple[Family, History]:
     torch.manual_seed(int(os.environ.get("RANK", "0")))
     family = convert(Net(), torch.randn(2, 1, 6, 6))
     train_data, valid_data = image_batches(100, seed=1, shuffle=True, batch_size=15), image_batches(47, seed=2)
-    config = CONFIG.model_copy(update={"sharding": Sharding(os.environ.get("SHARDING", "none"))})
+    config = CONFIG.model_copy(
+        update={
+            "sharding": Sharding(os.environ.get("SHARDING", "none")),
+            "synchronise_norms": "NORMS_OF_SHARES" not in os.environ,
+        }
+    )
     progress = Killer(steps) if steps else Silent()
     history = train(family, train_data, valid_data, config, folder=folder, progress=progress)
     return family, history
