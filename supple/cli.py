@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file: the model, the data, the settings.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run directory. Default: a new one below runs/.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
 Overrides = Annotated[
@@ -66,7 +67,7 @@ def demo(
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file: the model, the data, the settings.")],
+    config: ConfigFile,
     out: Out = None,
     resume: Resume = False,
     overrides: Overrides = None,
@@ -78,6 +79,22 @@ def run(
     `supple demo --print-config` prints such a file.
     """
     _execute(config, config.stem, overrides or [], out, resume, print_config, debug)
+
+
+@app.command()
+def train(
+    config: ConfigFile,
+    out: Out = None,
+    resume: Resume = False,
+    overrides: Overrides = None,
+    print_config: PrintConfig = False,
+    debug: Debug = False,
+) -> None:
+    """Train the family of a YAML file and stop there: the first half of `supple run`.
+
+    `supple run CONFIG --out FOLDER --resume` goes on from it with the search, the export and the report.
+    """
+    _execute(config, config.stem, overrides or [], out, resume, print_config, debug, only_training=True)
 
 
 @app.command("convert")
@@ -164,10 +181,17 @@ def convert_command(
 
 
 def _execute(
-    file: Path, name: str, overrides: list[str], out: Path | None, resume: bool, print_config: bool, debug: bool
+    file: Path,
+    name: str,
+    overrides: list[str],
+    out: Path | None,
+    resume: bool,
+    print_config: bool,
+    debug: bool,
+    only_training: bool = False,
 ) -> None:
     try:
-        from supple.runs import execute, load_config, new_directory, newest_directory
+        from supple.runs import execute, execute_training, load_config, new_directory, newest_directory
 
         config = load_config(file, overrides)
         if print_config:
@@ -175,7 +199,7 @@ def _execute(
             return
         folder = out or (newest_directory(name) if resume else new_directory(name))
         # Only the main one of several processes has something to tell.
-        if result := execute(config, folder, resume):
+        if result := (execute_training if only_training else execute)(config, folder, resume):
             typer.echo(result)
     except (SuppleError, OSError) as error:
         _fail(error, debug)

@@ -4,7 +4,14 @@ from supple.runs.config import ConvertConfig, ExportConfig, ModelConfig, RunConf
 from supple.runs.converting import ConvertRequest, convert_named, parse_choice, parse_ties
 from supple.runs.directory import RunDirectory
 from supple.runs.failing import tells_the_user
-from supple.runs.pipeline import DEMO_CONFIG, execute, load_config, new_directory, newest_directory
+from supple.runs.pipeline import (
+    DEMO_CONFIG,
+    execute,
+    execute_training,
+    load_config,
+    new_directory,
+    newest_directory,
+)
 
 __all__ = [
     "DEMO_CONFIG",
@@ -16,6 +23,7 @@ __all__ = [
     "RunDirectory",
     "convert_named",
     "execute",
+    "execute_training",
     "load_config",
     "new_directory",
     "newest_directory",

@@ -98,5 +98,10 @@ class RunConfig(BaseModel):
         return {**content, **stages}
 
     def to_yaml(self) -> str:
-        """Return the resolved config as YAML, every setting in it."""
-        return to_yaml(json.loads(self.model_dump_json()))
+        """Return the resolved config as YAML, every setting in it; a section of some kind names its kind first."""
+        return to_yaml(_kinds_first(json.loads(self.model_dump_json())))
+
+
+def _kinds_first(section: dict[str, Any]) -> dict[str, Any]:
+    kind = {"kind": section["kind"]} if "kind" in section else {}
+    return kind | {name: _kinds_first(value) if isinstance(value, dict) else value for name, value in section.items()}

@@ -13,6 +13,7 @@ from supple.machine import describe_machine, package_versions
 from supple.runs.config import RunConfig
 from supple.runs.config_file import read_config_file
 from supple.storage import RunLock, read_json, seal, verify, write_atomically, write_json
+from supple.training.log import LOG_FILE
 
 ARTIFACT_KIND = "run"
 
@@ -40,8 +41,13 @@ class RunDirectory:
 
     @property
     def training(self) -> Path:
-        """The checkpoints of training, and its log `training.jsonl`."""
+        """The checkpoints of training, and its log."""
         return self.path / "training"
+
+    @property
+    def training_log(self) -> Path:
+        """The log of training: one JSON object per line."""
+        return self.training / LOG_FILE
 
     @property
     def history(self) -> Path:
@@ -84,6 +90,11 @@ class RunDirectory:
             return False
         verify(self.path, ARTIFACT_KIND)
         return True
+
+    def is_trained(self) -> bool:
+        """Say whether the family is trained; raises `SuppleError` as `is_finished` does."""
+        # The history is written after the family, so the family is whole.
+        return self.is_finished() or self.history.exists()
 
     def seal(self) -> None:
         """Declare the run finished: sum up every file, and write the manifest."""

@@ -1,5 +1,6 @@
 """The whole job, stage after stage; each stage picks up what an interrupted run left of it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,11 +16,11 @@ from supple.runs.config_file import apply_overrides, read_config_file, validate
 from supple.runs.console import console_progress
 from supple.runs.directory import RunDirectory
 from supple.runs.exporting import export_members
-from supple.runs.summing_up import summarise
+from supple.runs.summing_up import summarise, training_told
 from supple.runs.training import dismiss_helpers, help_to_train, trained_family
 from supple.searching import search
 from supple.storage import write_atomically
-from supple.training.launch import Launch
+from supple.training import History, Launch
 
 DEMO_CONFIG = Path(__file__).with_name("demo.yaml")
 RUNS_FOLDER = Path("runs")
@@ -56,6 +57,20 @@ def execute(config: RunConfig, folder: Path, resume: bool = False) -> str:
     Of several processes that torchrun started, the main one does it. The others only train with it: they write nothing,
     and return as soon as training is done, with nothing to tell.
     """
+    return _executed(_whole_job, config, folder, resume)
+
+
+def execute_training(config: RunConfig, folder: Path, resume: bool = False) -> str:
+    """Do the first half of the job, up to the trained family, and return what to tell the user at the end.
+
+    `execute` goes on from there, in the same run directory, with `resume`. Several processes share it as they do there.
+    """
+    return _executed(_training, config, folder, resume)
+
+
+def _executed(
+    job: Callable[[RunConfig, RunDirectory, Progress], str], config: RunConfig, folder: Path, resume: bool
+) -> str:
     launch = Launch.from_environment()
     torch.set_num_threads(config.threads or launch.threads(describe_machine().logical_cores))
     if not launch.is_main:
@@ -63,13 +78,28 @@ def execute(config: RunConfig, folder: Path, resume: bool = False) -> str:
         return ""
     directory = RunDirectory(folder)
     with console_progress() as progress, directory.opened(config, resume):
-        if directory.is_finished():
-            progress.say(f'The run in "{folder}" is finished already.')
-            dismiss_helpers(config)
-            summary = RunSummary.from_json(directory.summary.read_text(encoding="utf-8"))
-        else:
-            summary = _run_stages(config, directory, progress)
+        return job(config, directory, progress)
+
+
+def _whole_job(config: RunConfig, directory: RunDirectory, progress: Progress) -> str:
+    if directory.is_finished():
+        progress.say(f'The run in "{directory.path}" is finished already.')
+        dismiss_helpers(config)
+        summary = RunSummary.from_json(directory.summary.read_text(encoding="utf-8"))
+    else:
+        summary = _run_stages(config, directory, progress)
     return f"{members_table(summary)}\n\nReport: {directory.report.absolute()}"
+
+
+def _training(config: RunConfig, directory: RunDirectory, progress: Progress) -> str:
+    if directory.is_trained():
+        progress.say(f'The training in "{directory.path}" is finished already.')
+        dismiss_helpers(config)
+        history = History.from_json(directory.history.read_text(encoding="utf-8"))
+    else:
+        splits = load_splits(config.data, config.train.batch_size, config.seed)
+        _, history = trained_family(config, directory, splits, progress)
+    return training_told(directory, history)
 
 
 def _run_stages(config: RunConfig, directory: RunDirectory, progress: Progress) -> RunSummary:

@@ -1,5 +1,7 @@
 """Gather the figures of a finished run into the summary that the report shows."""
 
+import shlex
+
 from supple.cost import LATENCY_SPREAD
 from supple.data import Batches, ImageBatches, Splits
 from supple.family import Family
@@ -58,6 +60,25 @@ def summarise(
         members=members,
         latency_spread=LATENCY_SPREAD,
         loading_code=loading_code(config.model, directory, members[0].name),
+    )
+
+
+def training_told(directory: RunDirectory, history: History) -> str:
+    """Return what to tell of a trained family: how good both ends are, where it lies, and how to go on."""
+    last = history.rows[-1]
+    whats_next = [f"Report: {directory.report.absolute()}"]
+    if not directory.report.exists():
+        config, folder = (shlex.quote(str(path)) for path in (directory.config, directory.path))
+        whats_next = ["", "Search, export and report:", f"  supple run {config} --out {folder} --resume"]
+    return "\n".join(
+        [
+            f"Validation {history.metric} after {last.epoch} epochs: {last.metric_smallest:.1%} (smallest member), "
+            f"{last.metric_largest:.1%} (largest)",
+            "",
+            f"Family: {directory.family.absolute()}",
+            f"Log:    {directory.training_log.absolute()}",
+            *whats_next,
+        ]
     )
 
 

@@ -31,7 +31,7 @@ def trained_family(
 ) -> tuple[Family, History]:
     """Return the trained family: loaded where an earlier process finished it, else trained. For the main process."""
     model = build_model(config.model, config.seed)
-    if directory.history.exists():  # written after the family, so the family is whole
+    if directory.is_trained():
         dismiss_helpers(config)
         return load(directory.family, model), History.from_json(directory.history.read_text(encoding="utf-8"))
     with started_processes(device_type(config.train.accelerator)) as processes:
