@@ -1,33 +1,17 @@
-"""What the examples of tasks share: a training loop in plain PyTorch, and the table at its end."""
+"""What the examples of tasks share: settings for small networks, and the table of three members at their end."""
 
-import torch
-
-from supple import Config, Family
-from supple.training import Plan, Sandwich, SandwichConfig
-from supple.training.evaluation import calibration_inputs, evaluate
-from supple.training.objective import Objective
-from supple.training.task import Task
+from supple import Config, Family, TrainConfig
+from supple.training import Precision, SandwichConfig, Task, calibration_inputs, evaluate
 
 
-def train(family: Family, task: Task, batches: list, epochs: int, learning_rate: float = 3e-3) -> None:
-    """Train the largest, the smallest and a random member in each step; the largest teaches the others."""
-    steps = epochs * len(batches)
-    sampler = Sandwich(Plan(family.space, steps, family.count_parameters), SandwichConfig(random_members=1))
-    objective = Objective(family, task)
-    optimizer = torch.optim.AdamW(family.parameters(), weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
-    family.train()
-    for step in range(steps):
-        batch = batches[step % len(batches)]
-        objective.begin(batch)
-        optimizer.zero_grad()
-        for draw in sampler.step(step):
-            with family.activate(draw.config) as member:
-                loss = objective.loss(draw, member, batch)
-            loss.total.backward()
-        torch.nn.utils.clip_grad_norm_(family.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+def settings(epochs: int, learning_rate: float) -> TrainConfig:
+    """Return how to train: in each step the largest, the smallest and a random member."""
+    return TrainConfig(
+        epochs=epochs,
+        learning_rate=learning_rate,
+        sampler=SandwichConfig(random_members=1),
+        precision=Precision.FP32,  # layers as small as these gain nothing from less
+    )
 
 
 def measured(family: Family, task: Task, train_data: list, valid_data: list) -> dict[str, float]:

@@ -6,12 +6,12 @@ Run it: python examples/language_modelling.py
 from pydoc_data.topics import topics
 
 import torch
-from family_training import measured, train
+from family_training import measured, settings
 from torch import nn
 from torch.nn import functional
 
 import supple
-from supple.training.language_modelling import LanguageModelling
+from supple.training import LanguageModelling
 
 LENGTH, BATCH = 64, 32
 
@@ -70,7 +70,7 @@ def main(pages: int = 40, epochs: int = 2) -> dict[str, float]:
     train_data, valid_data, letters = batches(pages)
     family = supple.convert(Transformer(letters), train_data[0][0][:2])
     task = LanguageModelling()  # the labels are the letters themselves: each is predicted from those before it
-    train(family, task, train_data, epochs, learning_rate=1e-2)
+    supple.train(family, train_data, valid_data, settings(epochs, learning_rate=1e-2), task=task)
     return measured(family, task, train_data, valid_data)
 
 

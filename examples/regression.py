@@ -5,12 +5,12 @@ python examples/regression.py
 """
 
 import torch
-from family_training import measured, train
+from family_training import measured, settings
 from sklearn.datasets import load_diabetes
 from torch import nn
 
 import supple
-from supple.training.regression import Regression
+from supple.training import Regression
 
 BATCH = 32
 
@@ -52,7 +52,7 @@ def main(epochs: int = 30) -> dict[str, float]:
     train_data, valid_data = batches()
     family = supple.convert(network(inputs=10), train_data[0][0])
     task = Regression()
-    train(family, task, train_data, epochs, learning_rate=1e-3)
+    supple.train(family, train_data, valid_data, settings(epochs, learning_rate=1e-3), task=task)
     return measured(family, task, train_data, valid_data)
 
 

@@ -6,12 +6,12 @@ python examples/segmentation.py
 
 import torch
 from blocks import Residual, conv_norm
-from family_training import measured, train
+from family_training import measured, settings
 from sklearn.datasets import load_digits
 from torch import nn
 
 import supple
-from supple.training.segmentation import Segmentation
+from supple.training import Segmentation
 
 BATCH, SIDE, DIGITS = 32, 24, 3
 
@@ -57,7 +57,7 @@ def main(epochs: int = 4, count: int = 1024) -> dict[str, float]:
     valid_data = pictures(count // 4, images[split:], digits[split:], seed=2)
     family = supple.convert(network(), train_data[0][0][:2])
     task = Segmentation()
-    train(family, task, train_data, epochs, learning_rate=1e-2)
+    supple.train(family, train_data, valid_data, settings(epochs, learning_rate=1e-2), task=task)
     return measured(family, task, train_data, valid_data)
 
 

@@ -13,11 +13,11 @@ from types import ModuleType
 
 import torch
 from blocks import Residual
-from family_training import measured, train
+from family_training import measured, settings
 from torch import nn
 
 import supple
-from supple.training.token_classification import TokenClassification
+from supple.training import TokenClassification
 
 LENGTH, BATCH = 64, 32
 KINDS = ("space", "name", "keyword", "number", "text", "comment", "operator")
@@ -84,7 +84,7 @@ def main(epochs: int = 4) -> dict[str, float]:
     train_data, valid_data = batches(argparse), batches(pprint)
     family = supple.convert(Highlighter(letters=129), {"ids": train_data[0]["ids"][:2]})
     task = TokenClassification()
-    train(family, task, train_data, epochs, learning_rate=1e-2)
+    supple.train(family, train_data, valid_data, settings(epochs, learning_rate=1e-2), task=task)
     return measured(family, task, train_data, valid_data)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import supple
+import supple.training
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "supple"
@@ -285,6 +286,18 @@ def test_type_checkers_see_the_names_where_they_are_loaded_from():
 
 
 def test_the_api_reference_names_what_is_public():
-    reference = (REPOSITORY / "docs" / "api.md").read_text()
+    reference, of_training = (REPOSITORY / "docs" / "api.md").read_text().split("\n# Training\n")
     assert sorted(re.findall(r"^## (\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)
     assert sorted(re.findall(r"^::: supple[\w.]*\.(\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)
+    # Named above; and what only other rooms and settings use.
+    others = {"train", "TrainConfig", "Launch", "SamplerChoice"}
+    expected = sorted(set(supple.training.__all__) - others)
+    assert sorted(re.findall(r"^### (\w+)$", of_training, re.MULTILINE)) == expected
+    assert sorted(re.findall(r"^::: supple\.training\.(\w+)$", of_training, re.MULTILINE)) == expected
+
+
+def test_every_guide_is_in_the_navigation_and_in_the_index():
+    guides = {page.name for page in (REPOSITORY / "docs").glob("*.md")} - {"index.md"}
+    navigation = re.findall(r"^  - (\S+\.md)$", (REPOSITORY / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert set(navigation) == {*guides, "index.md"}
+    assert set(re.findall(r"\]\((\w+\.md)\)", (REPOSITORY / "docs" / "index.md").read_text())) == guides
