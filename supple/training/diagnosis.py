@@ -17,6 +17,16 @@ from supple.trace import Inputs, ModelInputs
 _Call = tuple[str, nn.Module, list[Tensor]]
 
 
+def run_or_tell(model: nn.Module, inputs: ModelInputs) -> Any:
+    """Run a model on a batch. Raises `SuppleError` with the layer to blame where it cannot take that."""
+    try:
+        return inputs.run(model)
+    except (SuppleError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever the user's forward raises
+        raise wrong_input(model, inputs, error) from error
+
+
 def wrong_input(model: nn.Module, inputs: Inputs, error: Exception) -> SuppleError:
     """Return the error to raise where a model's forward has raised `error` on a batch: it names the layer.
 

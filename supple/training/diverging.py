@@ -82,10 +82,8 @@ class Diverging:
 
 def learning_rate_advice(learning_rate: float) -> str:
     """Return what to do where a learning rate is too high."""
-    return (
-        f"The learning rate is {learning_rate:g}: try learning_rate {_ADVISED_FACTOR * learning_rate:.2g}, or a longer "
-        "warm-up (warmup_share)."
-    )
+    advised = float(f"{_ADVISED_FACTOR * learning_rate:.2g}")
+    return f"The learning rate is {learning_rate:g}: try learning_rate {advised:g}, or a longer warm-up (warmup_share)."
 
 
 def skipped_too_often(limit: int, where: str, reason: str, learning_rate: float) -> str:

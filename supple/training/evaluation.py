@@ -14,6 +14,7 @@ from supple.space import Config
 from supple.trace import Inputs, ModelInputs
 from supple.training.batches import batches_of_epoch
 from supple.training.classification import Classification
+from supple.training.diagnosis import run_or_tell
 from supple.training.placement import in_fast_order
 from supple.training.processes import Processes
 from supple.training.task import Score, Task
@@ -50,7 +51,7 @@ def evaluate(
     and kept in the family, so that `extract` carries them; without, those of an earlier calibration hold. The largest
     member needs none. Batches may lie on another device than the family. Of several `processes`, with the same data,
     each measures some of the batches, and all return the metric of all. Raises `SuppleError` where there are no data,
-    or outputs and labels do not fit each other.
+    the member cannot take a batch, or outputs and labels do not fit each other.
     """
     family.eval()
     device = next(family.parameters()).device
@@ -62,7 +63,7 @@ def evaluate(
         with torch.inference_mode(), family.activate(config) as member:
             for batch in islice(data, processes.rank, None, processes.world):
                 moved = move_data_to_device(batch, device)
-                outputs = ModelInputs.of(task.inputs(moved)).map(partial(family.resize, config)).run(member)
+                outputs = run_or_tell(member, ModelInputs.of(task.inputs(moved)).map(partial(family.resize, config)))
                 # The batch as it came: its labels need not come back from a device.
                 task.check(outputs, batch)
                 added = task.score(outputs, moved)

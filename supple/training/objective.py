@@ -14,7 +14,7 @@ from supple.family import Family
 from supple.space import Config
 from supple.trace import ModelInputs
 from supple.trace.modes import evaluating
-from supple.training.diagnosis import wrong_input
+from supple.training.diagnosis import run_or_tell
 from supple.training.distillation import DistillationConfig, TeacherKind
 from supple.training.divergences import build_divergence
 from supple.training.feature_matching import FeatureMatching
@@ -92,7 +92,7 @@ class Objective:
         if self._matching is not None:
             reading = self._matching.reading()
         with reading as features:
-            outputs = _run(member, inputs)
+            outputs = run_or_tell(member, inputs)
         if self._unchecked is not None:
             self._task.check(outputs, self._unchecked)
             self._unchecked = None
@@ -128,12 +128,3 @@ class Objective:
             return data, data.detach()
         taught = share * self._task.divergence(outputs, self._teacher_outputs, batch, self._divergence)
         return taught if share == 1 else taught + (1 - share) * data, data.detach()
-
-
-def _run(member: nn.Module, inputs: ModelInputs) -> Any:
-    try:
-        return inputs.run(member)
-    except (SuppleError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # whatever the user's forward raises
-        raise wrong_input(member, inputs, error) from error

@@ -68,7 +68,12 @@ def check_labels(labels: object, shape: tuple[int, ...], classes: int, ignored: 
     lowest, highest = (int(value) for value in known.aminmax())
     if lowest < 0 or highest >= classes:
         left_out = "" if ignored is None else f" ({ignored} where there is none)"
+        advice = []
+        if lowest != 0:
+            advice.append("number the classes from 0")
+        if lowest >= 0:
+            advice.append("give the model as many outputs as there are classes")
         raise SuppleError(
             f"A label is {lowest if lowest < 0 else highest}, but the model tells {classes} classes apart, "
-            f"0 to {classes - 1}{left_out}: give the model as many outputs as there are classes."
+            f"0 to {classes - 1}{left_out}: {', or '.join(advice)}."
         )

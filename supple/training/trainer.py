@@ -1,6 +1,7 @@
 """Train a family: every member of its space at once, from one set of shared weights, resumable bit for bit."""
 
 import contextlib
+from collections.abc import Iterable, Sized
 from pathlib import Path
 
 import torch
@@ -52,8 +53,9 @@ def train(
     Raises `SuppleError` where the data do not fit the model or the task, nothing in the model trains, the checkpoints
     belong to another run or cannot be written, or too many losses in a row are not finite.
     """
-    if len(train_data) == 0:
-        raise SuppleError("The training data have no batches: give at least one.")
+    # An hour later, at the first validation, would be too late to tell.
+    for name, data in (("training", train_data), ("validation", valid_data)):
+        _check_batches(name, data)
     check_trainable(family)
     task = Classification(config.label_smoothing) if task is None else task
     with contextlib.ExitStack() as stack:
@@ -98,6 +100,25 @@ def train(
                 each.eval()
                 each.forget_calibrations()
                 each.zero_grad()
+
+
+def _check_batches(name: str, data: object) -> None:
+    if not isinstance(data, Iterable) or not isinstance(data, Sized):
+        raise SuppleError(
+            f"The {name} data are {type(data).__name__}: give a list of batches, or a loader with a length."
+        )
+    try:
+        count = len(data)
+    except TypeError:  # a loader of PyTorch's, whose data set has none
+        raise SuppleError(
+            f"The {name} data ({type(data).__name__}) do not know how many batches they have: give them a length "
+            "(__len__)."
+        ) from None
+    if count == 0:
+        raise SuppleError(
+            f"The {name} data have no batches: give at least one. A loader with drop_last has none where the batch "
+            "size is larger than the data."
+        )
 
 
 def _held(folder: Path) -> RunLock:

@@ -31,6 +31,24 @@ class Pair(nn.Module):
         return self.network(x), x.mean()
 
 
+class Detached(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.network = network()
+
+    def forward(self, x):
+        return self.network(x).detach()
+
+
+def frozen():
+    return network().requires_grad_(False)
+
+
+def without_norms():
+    layers = (nn.Linear(256, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 3))
+    return nn.Sequential(nn.Flatten(), *layers)
+
+
 def number():
     return 7
 """

@@ -1,5 +1,6 @@
 """A user's mistake gets one clear line, a non-zero exit status, no traceback, and leaves nothing that looks whole."""
 
+import json
 import resource
 import shutil
 
@@ -90,6 +91,42 @@ MISTAKES = {
     "an unknown order": (_nothing, ["--set", "order.method=l3"], 'expected "l1", "taylor" or "activation"'),
     "an order of blocks that are not there": (_nothing, ["--set", "order.blocks={dept: [a]}"], '"dept"'),
     "resolutions larger than the images": (_nothing, ["--set", "convert.resolutions=[64]"], "from 1 to 16"),
+    "more classes than outputs": (
+        _nothing,
+        ["--set", "model.arguments={num_classes: 2}"],
+        "A label is 2, but the model tells 2 classes apart, 0 to 1: give the model as many outputs",
+    ),
+    "a model that is frozen": (
+        _nothing,
+        ["--set", "model={function: 'small_project:frozen'}"],
+        "The model has no parameter to train: requires_grad is False for all of them.",
+    ),
+    "a model that loses its gradient": (
+        _nothing,
+        ["--set", "model={function: 'small_project:Detached'}"],
+        "it is lost in its own forward: look there for torch.no_grad(), detach()",
+    ),
+    "an optimizer that is not there": (
+        _nothing,
+        ["--set", "train.optimizer=torch.optim:AdmaW"],
+        'module "torch.optim" has no "AdmaW"; did you mean "AdamW"?',
+    ),
+    "an optimizer without a module": (
+        _nothing,
+        ["--set", "train.optimizer=torch.optim.SGD"],
+        'did you mean "torch.optim:SGD"?',
+    ),
+    "an unknown argument of the optimizer": (
+        _nothing,
+        ["--set", "train={optimizer: 'torch.optim:SGD', optimizer_arguments: {momentun: 0.9}}"],
+        'takes no argument "momentun"; did you mean "momentum"?',
+    ),
+    "an unknown sampler": (_nothing, ["--set", "train.sampler.kind=sandwhich"], 'did you mean "sandwich"?'),
+    "a setting of another sampler": (
+        _nothing,
+        ["--set", "train.sampler={kind: uniform, start: 0.5}"],
+        'unknown key "train.sampler.start"',
+    ),
     "unknown target": (_nothing, ["--set", "search.target=onnxruntme:cpu"], "onnxruntime"),
     "unknown kind of data": (_nothing, ["--set", "data.kind=foldr"], "folder"),
     "a file where the folder should be": (_a_file_in_the_way, [], "out"),
@@ -154,6 +191,40 @@ def test_a_resumed_run_keeps_its_config(invoke, project):
     status, errors = invoke("run", "config.yaml", "--out", "out", "--resume", "--set", "train.epochs=9")
     assert status == 1
     assert "train.epochs=2, not 9" in errors
+
+
+def test_a_resumed_training_keeps_its_sampler(invoke, project):
+    (project / "out").mkdir()
+    config = CliRunner().invoke(app, ["train", "config.yaml", "--print-config"]).stdout
+    (project / "out" / "config.yaml").write_text(config)
+    status, errors = invoke("train", "config.yaml", "--out", "out", "--resume", "--set", "train.sampler.kind=uniform")
+    assert status == 1
+    assert 'The run in "out" was started with train.sampler.kind=sandwich, not uniform' in errors
+
+
+def test_a_learning_rate_that_diverges_is_told_while_training_goes_on(invoke, project):
+    settings = ("epochs=8", "optimizer=torch.optim:SGD", "learning_rate=30", "precision=fp32", "log_seconds=0")
+    changes = ["--set", "model={function: 'small_project:without_norms'}"]
+    for setting in settings:
+        changes += ["--set", f"train.{setting}"]
+    status, errors = invoke("train", "config.yaml", "--out", "out", *changes)
+    assert status == 0
+    (line,) = [line for line in errors.splitlines() if line.startswith("Training diverges: ")]
+    assert "The learning rate is 30: try learning_rate 7.5, or a longer warm-up (warmup_share)." in line
+    log = [json.loads(entry) for entry in (project / "out" / "training" / "training.jsonl").read_text().splitlines()]
+    assert [entry["text"] for entry in log if entry["kind"] == "note"] == [line]
+
+
+def test_a_learning_rate_that_leaves_nothing_finite_ends_the_training(invoke, project):
+    changes = ("--set", "train.learning_rate=1e30", "--set", "train.skipped_steps_limit=3")
+    status, errors = invoke("train", "config.yaml", "--out", "out", *changes)
+    assert status == 1
+    (line,) = [line for line in errors.splitlines() if line.startswith("Error: ")]
+    assert line.startswith("Error: 3 updates in a row were skipped, the last at step ")
+    assert "The learning rate is 1e+30: try learning_rate 2.5e+29" in line
+    log = [json.loads(entry) for entry in (project / "out" / "training" / "training.jsonl").read_text().splitlines()]
+    assert [entry["kind"] for entry in log][-3:] == ["skip"] * 3
+    assert not (project / "out" / "history.json").exists()
 
 
 def test_no_write_permission(invoke, monkeypatch):

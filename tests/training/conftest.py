@@ -9,6 +9,7 @@ from torch import nn
 
 from supple.data import ImageBatches
 from supple.family import Family, convert
+from supple.progress import Silent
 from supple.training import SandwichConfig, TrainConfig
 
 
@@ -34,6 +35,24 @@ class SmallBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(x + self.norm(self.conv(x)))
+
+
+class Listener(Silent):
+    """Remembers what progress is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.stages: list[tuple[str, int, int]] = []
+        self.figures: list[dict[str, float | str]] = []
+
+    def start(self, stage: str, total: int, unit: str = "steps", done: int = 0) -> None:
+        self.stages.append((stage, total, done))
+
+    def advance(self, units: int = 1, **figures: float | str) -> None:
+        self.figures.append(figures)
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
 
 
 def image_batches(count: int, seed: int, shuffle: bool = False, batch_size: int = 16) -> ImageBatches:

@@ -5,29 +5,13 @@ import re
 
 import pytest
 import torch
+from conftest import Listener
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from supple.errors import SuppleError
 from supple.family import Family, convert
-from supple.progress import Silent
 from supple.training import Accelerator, TrainConfig, UniformConfig, accuracy, calibration_inputs, train
-
-
-class Listener(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.stages: list[tuple[str, int, int]] = []
-        self.figures: list[dict[str, float | str]] = []
-
-    def start(self, stage: str, total: int, unit: str = "steps", done: int = 0) -> None:
-        self.stages.append((stage, total, done))
-
-    def advance(self, units: int = 1, **figures: float | str) -> None:
-        self.figures.append(figures)
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 class Spoiled:
