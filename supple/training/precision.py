@@ -1,7 +1,7 @@
 """The precision to train in: what the device computes fast, chosen for the user.
 
-On a CPU bf16 pays only with AMX (Intel, from Sapphire Rapids on), and not for grouped convolutions: the measurements
-are in docs/benchmarks.md. Weights, sums over the batch and the optimizer stay in float32 (Micikevicius et al., Mixed
+On a CPU bf16 pays only with AMX (Intel, from Sapphire Rapids on), and neither for grouped convolutions nor for tiny
+models: the measurements are in docs/benchmarks.md. Weights, sums over the batch and the optimizer stay in float32 (Micikevicius et al., Mixed
 Precision Training, 2018).
 """
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # The settings are read without torch.
 # By the names of supple.machine: with any of them a CPU multiplies bf16 numbers; with AMX it does so fast.
 _CPU_BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _CPU_FAST_BF16 = "amx_bf16"
+# Parameters from which on products take longer than turning their factors into bf16: smaller models may take twice as
+# long in it.
+_LARGE = 300_000
 
 
 class Precision(StrEnum):
@@ -59,7 +62,8 @@ def choose_precision(wanted: Precision, device: "torch.device", model: "nn.Modul
     if device.type == "cuda":
         return precision_on_gpu(wanted, torch.cuda.is_bf16_supported(including_emulation=False))
     is_grouped = any(isinstance(module, _ConvNd) and module.groups > 1 for module in model.modules())
-    return precision_on_cpu(wanted, describe_machine().isa, is_grouped)
+    is_large = sum(parameter.numel() for parameter in model.parameters()) >= _LARGE
+    return precision_on_cpu(wanted, describe_machine().isa, is_large and not is_grouped)
 
 
 def precision_on_gpu(wanted: Precision, has_bf16: bool) -> PrecisionChoice:
@@ -79,8 +83,11 @@ def precision_on_gpu(wanted: Precision, has_bf16: bool) -> PrecisionChoice:
             return PrecisionChoice(FabricPrecision.BF16 if has_bf16 else FabricPrecision.FP16)
 
 
-def precision_on_cpu(wanted: Precision, isa: Collection[str], has_grouped_convolutions: bool) -> PrecisionChoice:
-    """Return the precision on a CPU with these instruction sets, by the names of `supple.machine`."""
+def precision_on_cpu(wanted: Precision, isa: Collection[str], gains: bool) -> PrecisionChoice:
+    """Return the precision on a CPU with these instruction sets, by the names of `supple.machine`.
+
+    `gains` says whether the model is one that AMX makes faster.
+    """
     match wanted:
         case Precision.BF16 if _CPU_BF16.isdisjoint(isa):
             return PrecisionChoice(
@@ -95,7 +102,7 @@ def precision_on_cpu(wanted: Precision, isa: Collection[str], has_grouped_convol
                 FabricPrecision.FP32,
                 "fp16 is for GPUs: training in fp32 on this CPU. Set precision to auto or fp32 to silence this.",
             )
-        case Precision.AUTO if _CPU_FAST_BF16 in isa and not has_grouped_convolutions:
+        case Precision.AUTO if _CPU_FAST_BF16 in isa and gains:
             return PrecisionChoice(FabricPrecision.BF16)
         case _:
             return PrecisionChoice(FabricPrecision.FP32)
