@@ -1,8 +1,8 @@
 """The precision to train in: what the device computes fast, chosen for the user.
 
 On a CPU bf16 pays only with AMX (Intel, from Sapphire Rapids on), and neither for grouped convolutions nor for tiny
-models: the measurements are in docs/benchmarks.md. Weights, sums over the batch and the optimizer stay in float32 (Micikevicius et al., Mixed
-Precision Training, 2018).
+models: the measurements are in docs/benchmarks.md. Weights, sums over the batch and the optimizer stay in float32
+(Micikevicius et al., Mixed Precision Training, 2018).
 """
 
 from collections.abc import Collection
