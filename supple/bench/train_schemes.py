@@ -27,6 +27,7 @@ RANKED = ("sandwich", "delayed", "delayed, 1 random")
 
 SAMPLERS: Mapping[str, Mapping[str, object]] = {
     "sandwich": {"sampler": SandwichConfig()},
+    "sandwich, 2 random": {"sampler": SandwichConfig(random_members=2)},
     "delayed": {"sampler": DelayedConfig()},
     "delayed, 1 random": {"sampler": DelayedConfig(random_members=1)},
     "uniform": {"sampler": UniformConfig()},
@@ -42,7 +43,7 @@ TEACHERS: Mapping[str, Mapping[str, object]] = {
     "sandwich, no teacher": {"distillation": DistillationConfig(teacher=TeacherKind.NONE)},
     "sandwich, alpha": {"distillation": DistillationConfig(divergence=DivergenceKind.ALPHA)},
     "sandwich, features": {"distillation": DistillationConfig(feature_weight=0.1)},
-    "sandwich, half from labels": {"distillation": DistillationConfig(weight=0.5)},
+    "sandwich, all from the teacher": {"distillation": DistillationConfig(weight=1.0)},
 }
 
 

@@ -30,7 +30,7 @@ class DistillationConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     teacher: TeacherKind = Field(TeacherKind.IN_PLACE, description="who teaches: the full member, or nobody")
-    weight: float = Field(1.0, ge=0, le=1, description="the teacher's share in the loss of all but the full member")
+    weight: float = Field(0.5, ge=0, le=1, description="the teacher's share in the loss of all but the full member")
     full_weight: float = Field(
         0.5, ge=0, le=1, description="the share of a teacher of your own in the loss of the full member"
     )

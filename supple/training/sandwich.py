@@ -15,7 +15,7 @@ class SandwichConfig(DrawingConfig):
 
     kind: Literal["sandwich"] = "sandwich"
     random_members: int = Field(
-        default=2, ge=0, description="members drawn at random for each step, besides the largest and the smallest"
+        default=1, ge=0, description="members drawn at random for each step, besides the largest and the smallest"
     )
 
 

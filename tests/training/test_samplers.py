@@ -156,4 +156,4 @@ def test_a_kind_that_is_not_in_the_catalogue_is_refused():
 
 def test_a_member_that_is_drawn_twice_counts_twice():
     alone = Plan(Space([]), steps=1, cost=lambda config: 1.0)
-    assert Sandwich(alone).step(0) == (Draw(alone.space.max(), weight=4.0),)
+    assert Sandwich(alone).step(0) == (Draw(alone.space.max(), weight=3.0),)
