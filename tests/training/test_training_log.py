@@ -3,10 +3,10 @@
 import json
 import math
 import resource
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -123,24 +123,24 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
         JsonLines(tmp_path / "absent" / "training.jsonl")
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """Let no file grow beyond 200 bytes, as on a full disk."""
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    """Let no file grow beyond 200 bytes, as on a full disk; within a test only, since its report goes to a file too."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_full_disk_ends_with_one_line_and_the_earlier_lines_stay(path):
     lines = JsonLines(path)
-    for step in (1, 2):
-        lines.write(step_event(step))
-    with pytest.raises(SuppleError, match=r'Could not write ".*training.jsonl": File too large.'):
-        lines.write(Event(EventKind.NOTE, 3, 1, text="x" * 200))
+    with small_files():
+        for step in (1, 2):
+            lines.write(step_event(step))
+        with pytest.raises(SuppleError, match=r'Could not write ".*training.jsonl": File too large.'):
+            lines.write(Event(EventKind.NOTE, 3, 1, text="x" * 200))
     lines.close()
     JsonLines(path, step=3).close()
     assert [line["step"] for line in read(path)] == [1, 2]
