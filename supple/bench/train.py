@@ -33,6 +33,7 @@ from supple.models import ResNet
 from supple.progress import Progress
 from supple.space import Config
 
+ALONE = "alone, five times"
 SEEDS = 3
 MEMBERS_RANKED = 20
 # Random numbers alone make an accuracy on the 10,000 test images differ by this much, in points.
@@ -59,8 +60,9 @@ def run(options: Options, progress: Progress) -> Outcome:
             if name not in NETWORKS:
                 raise SuppleError(f'The benchmark has no network "{name}"{nearest(name, NETWORKS)}')
             comparison = _Comparison(name, options, progress)
-            rows.extend(comparison.rows())
-            wanted.extend(comparison.wanted())
+            found = {str(row["scheme"]): row for row in comparison.rows()}
+            rows.extend(found.values())
+            wanted.extend(comparison.wanted(found[ALONE], found[DEFAULT]))
             if options.folder is not None:
                 draw_curves(comparison.families, options.folder / f"curves-{name}.svg")
     return Outcome(tuple(rows), tuple(wanted))
@@ -107,7 +109,7 @@ class _Comparison:
         compute_alone = sum(results[0].macs for results in self.alone.values())
         yield {
             "network": self._network,
-            "scheme": "alone, five times",
+            "scheme": ALONE,
             "mean_%": _percent(map(mean, alone)),
             "worst_%": _percent(map(min, alone)),
             "full_%": _percent(result.accuracy["alone"] for result in self.alone["full"]),
@@ -134,9 +136,8 @@ class _Comparison:
                 "seconds": Spread.of(result.seconds for result in results),
             }
 
-    def wanted(self) -> Iterator[Wanted]:
-        """Yield what the default should reach."""
-        alone, default = next(row for row in self.rows()), self._row(DEFAULT)
+    def wanted(self, alone: Mapping[str, Cell], default: Mapping[str, Cell]) -> Iterator[Wanted]:
+        """Yield what the default should reach, from its row and that of the networks alone."""
         gap, full, full_alone = default["gap_to_alone_points"], default["full_%"], alone["full_%"]
         compute = default["compute"]
         assert isinstance(gap, Spread)
@@ -156,9 +157,6 @@ class _Comparison:
             0,
         )
         yield Wanted(f"{self._network}: compute of the default, next to the five alone", compute, Bound.AT_MOST, 0.5)
-
-    def _row(self, scheme: str) -> Mapping[str, Cell]:
-        return next(row for row in self.rows() if row["scheme"] == scheme)
 
     def _tau(self, result: Trained) -> float:
         return float(kendalltau([result.accuracy[name] for name in self._ranked], self._ranked_alone).statistic)

@@ -89,8 +89,8 @@ class TrainingRun:
             processes,
             scales_gradients,
         )
-        self._steps_per_epoch = -(-len(train_data) // config.accumulated_batches)
-        self._preparation = Preparation(family, config, self._steps_per_epoch * config.epochs)
+        self._steps = sampler.plan.steps
+        self._preparation = Preparation(family, config, self._steps)
         self._writer = None if folder is None else CheckpointWriter(folder, config.keep_checkpoints)
         self._began = self._saved = time.monotonic()
 
@@ -102,7 +102,7 @@ class TrainingRun:
             log = open_log(self._folder, state.position, config.log_seconds, config.tensorboard)
             with contextlib.closing(log):
                 watch = Watch(self._progress, log, self._fabric.device)
-                watch.start(self._steps_per_epoch * config.epochs, state.position)
+                watch.start(self._steps, state.position)
                 while state.position.epoch < config.epochs:
                     self._family.train()
                     for batches in self._remaining_steps():
@@ -128,7 +128,7 @@ class TrainingRun:
         rate = learning_rate(
             config.learning_rate,
             step,
-            self._steps_per_epoch * config.epochs,
+            self._steps,
             config.warmup_share,
             config.schedule,
             config.learning_rate_floor,
