@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from supple.errors import SuppleError
+from supple.training.tensors import check_same_tensors
 from supple.training.whole import copy_whole, is_sharded
 
 _UPDATES = "updates"
@@ -89,13 +89,7 @@ class WeightAverage:
     @torch.no_grad()
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what `state` returned. Raises `SuppleError` where it is of another model."""
-        own = self.state()
-        for name in {**own, **tensors}:
-            shapes = [str(tuple(side[name].shape)) if name in side else "missing" for side in (tensors, own)]
-            if shapes[0] != shapes[1]:
-                raise SuppleError(
-                    f'The averaged weights are of another model: "{name}" is {shapes[0]} there, but {shapes[1]} here.'
-                )
+        check_same_tensors("The averaged weights are of another model:", tensors, self.state())
         for name, average in self._averages.items():
             copy_whole(average, tensors[f"average/{name}"])
         self._updates = int(tensors[_UPDATES])

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from supple.data.seeds import generator
 from supple.errors import SuppleError
 from supple.training.augmentation import AugmentationConfig
 from supple.training.classification import MixedLabels
@@ -19,8 +20,7 @@ from supple.training.images import ImageBatch
 
 def generator_of_step(seed: int, step: int, rank: int = 0) -> torch.Generator:
     """Return a fresh generator on the CPU for what a process draws at a step: nothing to remember over a resume."""
-    bits = random.Random(f"mixing/{seed}/{step}/{rank}").getrandbits(63)
-    return torch.Generator().manual_seed(bits)
+    return generator(seed, "mixing", step, rank)
 
 
 def mixed(batch: Any, config: AugmentationConfig, generator: torch.Generator, strength: float = 1.0) -> Any:

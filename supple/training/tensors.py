@@ -21,11 +21,14 @@ def tensors_of(model: nn.Module) -> dict[str, Tensor]:
 def load_tensors_into(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy what `tensors_of` returned into a model. Raises `SuppleError` where it is of another model."""
     own = tensors_of(model)
-    for name in {**own, **tensors}:
-        shapes = [str(tuple(side[name].shape)) if name in side else "missing" for side in (tensors, own)]
-        if shapes[0] != shapes[1]:
-            raise SuppleError(
-                f'The checkpoint is of another model: tensor "{name}" is {shapes[0]} there, but {shapes[1]} here.'
-            )
+    check_same_tensors("The checkpoint is of another model: tensor", tensors, own)
     for name, tensor in tensors.items():
         copy_whole(own[name], tensor)
+
+
+def check_same_tensors(beginning: str, there: Mapping[str, Tensor], here: Mapping[str, Tensor]) -> None:
+    """Raise `SuppleError`, beginning with these words, where names or shapes of saved tensors are others than here."""
+    for name in {**here, **there}:
+        saved, own = (str(tuple(side[name].shape)) if name in side else "missing" for side in (there, here))
+        if saved != own:
+            raise SuppleError(f'{beginning} "{name}" is {saved} there, but {own} here.')
