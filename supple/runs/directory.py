@@ -12,7 +12,7 @@ from supple.errors import SuppleError
 from supple.machine import describe_machine, package_versions
 from supple.runs.config import RunConfig
 from supple.runs.config_file import read_config_file
-from supple.storage import RunLock, read_json, seal, verify, write_atomically, write_json
+from supple.storage import RunLock, flattened, read_json, seal, verify, write_atomically, write_json
 from supple.training.log import LOG_FILE
 
 ARTIFACT_KIND = "run"
@@ -142,20 +142,10 @@ class RunDirectory:
 
 
 def _refuse_changes(given: dict[str, Any], kept: dict[str, Any], folder: Path) -> None:
-    before, now = _flat(kept), _flat(given)
+    before, now = flattened(kept), flattened(given)
     for key in [*before, *now]:
         if before.get(key) != now.get(key):
             raise SuppleError(
                 f'The run in "{folder}" was started with {key}={before.get(key)}, not {now.get(key)}: a resumed run '
                 "keeps its config; choose another --out for a new run."
             )
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in content.items():
-        if isinstance(value, dict) and value:
-            flat.update(_flat(value, f"{prefix}{name}."))
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat

@@ -2,7 +2,7 @@
 
 from supple.storage.artifact import FileEntry, Manifest, is_sealed, seal, verify
 from supple.storage.files import replaced_atomically, sha256_of, write_atomically
-from supple.storage.json_files import read_json, write_json
+from supple.storage.json_files import flattened, read_json, write_json
 from supple.storage.lock import RunLock
 from supple.storage.tensors import load_metadata, load_tensors, save_tensors
 
@@ -10,6 +10,7 @@ __all__ = [
     "FileEntry",
     "Manifest",
     "RunLock",
+    "flattened",
     "is_sealed",
     "load_metadata",
     "load_tensors",

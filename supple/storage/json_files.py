@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,14 @@ def _depth(content: object) -> int:
 def _containers(values: dict[str, Any] | list[Any]) -> list[dict[str, Any] | list[Any]]:
     inner = values.values() if isinstance(values, dict) else values
     return [value for value in inner if isinstance(value, dict | list)]
+
+
+def flattened(content: Mapping[str, Any], section: str = "") -> dict[str, Any]:
+    """Return nested content by dotted names; an empty mapping stays as it is."""
+    flat: dict[str, Any] = {}
+    # What a section is stands before what is in it.
+    for name, value in sorted(content.items(), key=lambda entry: entry[0] != "kind"):
+        flat |= (
+            flattened(value, f"{section}{name}.") if isinstance(value, dict) and value else {f"{section}{name}": value}
+        )
+    return flat

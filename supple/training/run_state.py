@@ -10,6 +10,7 @@ from torch import Tensor
 
 from supple.errors import SuppleError
 from supple.family import Family
+from supple.storage import flattened
 from supple.training.averaging import WeightAverage
 from supple.training.checkpoint import Checkpoint
 from supple.training.config import TrainConfig
@@ -79,7 +80,7 @@ def check_same_run(
 ) -> None:
     """Raise `SuppleError` where the checkpoints of a folder are of another run than this one."""
     advice = "Use another folder, or the earlier setting."
-    kept, given = _flat(state["config"]), _flat(config.decisive())
+    kept, given = flattened(state["config"]), flattened(config.decisive())
     for name in {**given, **kept}:
         before, now = kept.get(name), given.get(name)
         if before != now:
@@ -91,15 +92,6 @@ def check_same_run(
             f'The checkpoints in "{folder}" are of a run on {state["batches"]} batches per epoch, '
             f"not {batches}. {advice}"
         )
-
-
-def _flat(settings: Mapping[str, Any], section: str = "") -> dict[str, Any]:
-    """Return settings by their dotted names."""
-    flat: dict[str, Any] = {}
-    # What a section is stands before what is in it.
-    for name, value in sorted(settings.items(), key=lambda setting: setting[0] != "kind"):
-        flat |= _flat(value, f"{section}{name}.") if isinstance(value, dict) and value else {f"{section}{name}": value}
-    return flat
 
 
 def _copied(tensor: Tensor) -> Tensor:
