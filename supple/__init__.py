@@ -3,8 +3,9 @@
 So `import supple` and `supple --help` stay fast: they load neither torch nor any runtime.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from supple.lazy import lazy_names
 
 if TYPE_CHECKING:
     from supple.cost import measure
@@ -65,14 +66,7 @@ _HOMES = {
 
 
 if not TYPE_CHECKING:  # A type checker that saw this function would let every misspelt name pass.
-
-    def __getattr__(name: str) -> Any:
-        """Import a public name from the room that defines it."""
-        if name not in _HOMES:
-            raise AttributeError(f'module "supple" has no attribute "{name}"')
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
+    __getattr__ = lazy_names(__name__, _HOMES, globals())
 
 
 def __dir__() -> list[str]:

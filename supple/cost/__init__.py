@@ -1,9 +1,17 @@
-"""Costs: what a member takes, counted from its shapes or measured on a target."""
+"""Costs: what a member takes, counted from its shapes or measured on a target.
 
-from supple.cost.latency import LATENCY_SPREAD, Effort, Latency, time_against_reference, time_interleaved
-from supple.cost.measuring import measure
-from supple.cost.meter import LatencyMeter
-from supple.family.counting import count_macs, count_parameters
+Each name is imported when it is first used: measuring programs needs no PyTorch.
+"""
+
+from typing import TYPE_CHECKING
+
+from supple.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from supple.cost.latency import LATENCY_SPREAD, Effort, Latency, time_against_reference, time_interleaved
+    from supple.cost.measuring import measure
+    from supple.cost.meter import LatencyMeter
+    from supple.family.counting import count_macs, count_parameters
 
 __all__ = [
     "LATENCY_SPREAD",
@@ -16,3 +24,18 @@ __all__ = [
     "time_against_reference",
     "time_interleaved",
 ]
+
+_HOMES = {
+    "Effort": "supple.cost.latency",
+    "LATENCY_SPREAD": "supple.cost.latency",
+    "Latency": "supple.cost.latency",
+    "LatencyMeter": "supple.cost.meter",
+    "count_macs": "supple.family.counting",
+    "count_parameters": "supple.family.counting",
+    "measure": "supple.cost.measuring",
+    "time_against_reference": "supple.cost.latency",
+    "time_interleaved": "supple.cost.latency",
+}
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, _HOMES, globals())

@@ -1,22 +1,65 @@
-"""Runtimes: write members as the runtimes' files, open them, run them, and check that they are right."""
+"""Runtimes: write members as the runtimes' programs, open them, run them, and check that they are right.
 
-from supple.runtime.accuracy import evaluate_accuracy
-from supple.runtime.onnx_export import export
-from supple.runtime.onnx_session import OnnxSession
-from supple.runtime.onnx_template import OnnxTemplate
-from supple.runtime.parity import Parity, check_export, compare
-from supple.runtime.target import Device, Runtime, Target, parse_target
+Each name is imported when it is first used: opening and timing programs needs no PyTorch.
+"""
+
+from typing import TYPE_CHECKING
+
+from supple.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from supple.runtime.accuracy import evaluate_accuracy
+    from supple.runtime.backend import Backend, Emitter
+    from supple.runtime.onnx_export import export
+    from supple.runtime.onnx_session import OnnxSession
+    from supple.runtime.onnx_template import OnnxTemplate
+    from supple.runtime.parity import Parity, check_export, compare
+    from supple.runtime.program import Format, Program
+    from supple.runtime.runtimes import BACKENDS, backend_for
+    from supple.runtime.session import Session
+    from supple.runtime.target import Device, Runtime, Target, parse_target
 
 __all__ = [
+    "BACKENDS",
+    "Backend",
     "Device",
+    "Emitter",
+    "Format",
     "OnnxSession",
     "OnnxTemplate",
     "Parity",
+    "Program",
     "Runtime",
+    "Session",
     "Target",
+    "backend_for",
     "check_export",
     "compare",
     "evaluate_accuracy",
     "export",
     "parse_target",
 ]
+
+_HOMES = {
+    "BACKENDS": "supple.runtime.runtimes",
+    "Backend": "supple.runtime.backend",
+    "Device": "supple.runtime.target",
+    "Emitter": "supple.runtime.backend",
+    "Format": "supple.runtime.program",
+    "OnnxSession": "supple.runtime.onnx_session",
+    "OnnxTemplate": "supple.runtime.onnx_template",
+    "Parity": "supple.runtime.parity",
+    "Program": "supple.runtime.program",
+    "Runtime": "supple.runtime.target",
+    "Session": "supple.runtime.session",
+    "Target": "supple.runtime.target",
+    "backend_for": "supple.runtime.runtimes",
+    "check_export": "supple.runtime.parity",
+    "compare": "supple.runtime.parity",
+    "evaluate_accuracy": "supple.runtime.accuracy",
+    "export": "supple.runtime.onnx_export",
+    "parse_target": "supple.runtime.target",
+}
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, _HOMES, globals())

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from supple.errors import SuppleError
-from supple.runtime.onnx_session import OnnxSession
+from supple.runtime.session import Session
 
 
-def evaluate_accuracy(session: OnnxSession, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
+def evaluate_accuracy(session: Session, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
     """Return the share (0 to 1) of images whose largest output is the label's.
 
     `batches` yield inputs (b, ...) and labels (b,), as `supple.data` gives them. Raises `SuppleError` where there is

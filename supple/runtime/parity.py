@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from supple.errors import SuppleError
-from supple.runtime.onnx_session import OnnxSession
+from supple.runtime.session import Session
 from supple.trace import Inputs, ModelInputs
 from supple.trace.modes import evaluating
 
@@ -40,7 +40,7 @@ class Parity:
         return self.max_absolute_difference <= self.tolerance
 
 
-def compare(member: nn.Module, session: OnnxSession, inputs: Inputs) -> Parity:
+def compare(member: nn.Module, session: Session, inputs: Inputs) -> Parity:
     """Run the member in eval mode and the session on the same inputs and return how far the outputs are apart.
 
     The tolerance is 1e-4 of the member's largest output: float32 sums taken in another order differ by less than a
@@ -71,7 +71,7 @@ def compare(member: nn.Module, session: OnnxSession, inputs: Inputs) -> Parity:
     )
 
 
-def check_export(member: nn.Module, session: OnnxSession, inputs: Inputs) -> Parity:
+def check_export(member: nn.Module, session: Session, inputs: Inputs) -> Parity:
     """Return how well an export agrees with its member. Raises `SuppleError` where it does not."""
     parity = compare(member, session, inputs)
     if not parity.agrees:

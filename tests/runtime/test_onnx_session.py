@@ -61,8 +61,8 @@ def test_random_inputs_fit_the_model_and_are_always_the_same(element):
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((3, 2), r'Input "x" of the model has the shape \[3, 2\].*or equal the batch size 1'),
-        (("batch", "width"), r'Input "x" of the model has the shape \[batch, batch\]: only the first axis can be free'),
+        ((3, 2), r'Input "x" of the model is float32 \[3, 2\].*or equal the batch size 1'),
+        (("batch", "width"), r'Input "x" of the model is float32 \[batch, batch\]: only the first axis can be free'),
     ],
 )
 def test_a_shape_that_is_not_known_is_refused(shape, message):

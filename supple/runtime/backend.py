@@ -1,0 +1,61 @@
+"""What every runtime offers: writing members as its programs, opening them, and saying what is missing for that."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from supple.progress import Progress, Silent
+from supple.runtime.program import Format, Program
+from supple.runtime.session import Session
+from supple.runtime.target import Device, Runtime, Target
+from supple.space import Config
+
+if TYPE_CHECKING:
+    from supple.family import Family
+    from supple.trace import Inputs
+
+
+class Emitter(ABC):
+    """Writes the members of one family as programs for one target."""
+
+    @abstractmethod
+    def emit(self, config: Config) -> Program:
+        """Return a member, with its weights and its calibrated statistics, as a program.
+
+        Raises `SuppleError` for a config of another space, and where the runtime has no form of the member.
+        """
+
+
+class Backend(ABC):
+    """A runtime. Each is one file with one subclass, which `supple.runtime.runtimes` lists.
+
+    `missing` comes first: nothing else is called on a machine or for a device where it gives a reason. `emitter` is
+    called once for a family and a target, where PyTorch is; `open` once for every program, where it is measured, in a
+    process of its own, and needs no PyTorch unless that is the runtime. So a file of a runtime imports the runtime,
+    and what `emitter` needs, late.
+    """
+
+    runtime: ClassVar[Runtime]
+    format: ClassVar[Format]
+
+    @abstractmethod
+    def missing(self, device: Device) -> str | None:
+        """Return why the runtime cannot be used on a device of this machine and what adds it; None where it can."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """Return the version of the runtime."""
+
+    @abstractmethod
+    def open(self, program: bytes | Path, target: Target) -> Session:
+        """Load a program, from its content or its file. Raises `SuppleError` where it is none that can run there."""
+
+    @abstractmethod
+    def emitter(
+        self, family: "Family", example_inputs: "Inputs", target: Target, progress: Progress = Silent()
+    ) -> Emitter:
+        """Return what writes the members of a family for a target.
+
+        `example_inputs`: a batch as the model takes it; where a program is for one batch size and resolution only, the
+        target's are taken. Raises `SuppleError` where the full network has no form for this runtime.
+        """
