@@ -34,6 +34,9 @@ CATALOGUE = {
     "train": Entry(
         "supple.bench.train", "which scheme trains a family best, next to the same networks trained alone", True, True
     ),
+    "train-longer": Entry(
+        "supple.bench.train_longer", "how close members of a family come to the same networks alone in time", True, True
+    ),
     "precision": Entry(
         "supple.bench.precision", "training steps in bf16 on this CPU, next to the same steps in fp32", True
     ),

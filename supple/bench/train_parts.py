@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -10,8 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from supple.bench.overhead_networks import ViT
 from supple.data import Batches, FashionMnistConfig, ImageBatches, Splits, load_splits
+from supple.errors import SuppleError, nearest
 from supple.family import Family, LayerMacs, convert
+from supple.models import ResNet
 from supple.space import Config, Space
 from supple.storage import read_json, write_json
 from supple.trace import ModelInputs, Structure
@@ -23,8 +26,7 @@ from supple.training.tensors import tensors_of
 # The widely mirrored package of the full set installs it here.
 FULL_SET = Path("/usr/share/datasets/fashion-mnist")
 SHARES = {"25 %": 0.25, "50 %": 0.5, "75 %": 0.75}
-EPOCHS = 1
-"""Passes over the 57,000 training images."""
+SEEDS = 3
 _CALIBRATION_IMAGES = 1024
 
 
@@ -166,6 +168,28 @@ def _trained(family: Family, splits: Splits, config: TrainConfig, members: Mappi
     return Trained(measured, history.rows[-1].macs, seconds, curve)
 
 
-def recipe() -> TrainConfig:
-    """Return the recipe of all trainings: the library's own, in float32, which every machine computes alike."""
-    return TrainConfig(epochs=4 * EPOCHS, precision=Precision.FP32)
+def recipe(passes: int) -> TrainConfig:
+    """Return the recipe of all trainings: the library's own, in float32, which every machine computes alike.
+
+    `passes` are those over the 57,000 training images.
+    """
+    return TrainConfig(epochs=4 * passes, precision=Precision.FP32)
+
+
+def chosen_networks(names: Sequence[str]) -> Sequence[str]:
+    """Return these networks, or all where there are none. Raises `SuppleError` for one that is unknown."""
+    for name in names:
+        if name not in NETWORKS:
+            raise SuppleError(f'The benchmark has no network "{name}"{nearest(name, NETWORKS)}')
+    return names or list(NETWORKS)
+
+
+def _cnn() -> nn.Module:
+    return ResNet(1, 10, 8, (12, 24, 48), (2, 2, 2))
+
+
+def _vit() -> nn.Module:
+    return ViT(width=48, depth=4, num_heads=4, positions=16, in_channels=1, patch=7)
+
+
+NETWORKS: Mapping[str, Callable[[], nn.Module]] = {"cnn": _cnn, "vit": _vit}

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from supple.bench.train import NETWORKS
 from supple.bench.train_curves import draw_curves
+from supple.bench.train_longer import SCHEMES
 from supple.bench.train_parts import (
+    NETWORKS,
     SHARES,
     Kept,
     Quarters,
@@ -34,11 +35,11 @@ def family() -> Family:
 
 def test_the_default_scheme_is_the_library_s():
     assert schemes(TrainConfig())[DEFAULT] == TrainConfig()
-    assert {*RANKED} <= schemes(TrainConfig()).keys()
+    assert {*RANKED, *SCHEMES} <= schemes(TrainConfig()).keys()
 
 
 def test_every_sampler_is_compared():
-    kinds = {config.sampler.kind for config in schemes(recipe()).values()}
+    kinds = {config.sampler.kind for config in schemes(recipe(1)).values()}
     assert kinds == {kind.model_fields["kind"].default for kind in _all_kinds(SamplerConfig)}
 
 
@@ -52,9 +53,9 @@ def test_fixed_members_cost_what_they_are_named_by(family):
 
 def test_a_network_alone_is_the_only_member_and_trains(family):
     data = load_data(None, 16, quick=True)
-    trained = train_alone(Setting(NETWORKS["cnn"], data, recipe()), family.space.min(), seed=1)
+    trained = train_alone(Setting(NETWORKS["cnn"], data, recipe(1)), family.space.min(), seed=1)
     assert trained.accuracy.keys() == {"alone"}
-    epochs = recipe().epochs
+    epochs = recipe(1).epochs
     assert trained.macs == epochs * 3 * 16 * family.count_macs(family.space.min())
     assert len(trained.curve) == epochs
 
