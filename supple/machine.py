@@ -1,12 +1,16 @@
 """The machine and the package versions that a number was obtained with."""
 
+import hashlib
 import importlib.metadata
+import json
 import math
 import os
 import platform
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from supple.errors import SuppleError
 
 # The instruction sets that decide how fast a network runs, by the names that Linux gives them.
 _X86 = (
@@ -52,10 +56,27 @@ class Machine:
     memory_bytes: int
     os: str
     python: str
+    gpus: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """A hash of what decides how fast programs run here; updates of the system do not change it."""
+        parts = (self.cpu, self.architecture, self.isa, self.physical_cores, self.logical_cores, self.gpus)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def to_json(self) -> dict[str, object]:
         """Return the description as plain JSON content."""
-        return {**asdict(self), "isa": list(self.isa)}
+        return {**asdict(self), "isa": list(self.isa), "gpus": list(self.gpus)}
+
+    @classmethod
+    def from_json(cls, content: object) -> "Machine":
+        """Read what `to_json` wrote, from wherever it came. Raises `SuppleError` where it is anything else."""
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            return TypeAdapter(cls).validate_json(json.dumps(content), strict=True)
+        except (ValidationError, TypeError, ValueError, RecursionError):
+            raise SuppleError("This is no description of a machine.") from None
 
     def summary(self) -> str:
         """Return the description in one line, for the foot of a table."""
@@ -77,6 +98,7 @@ def describe_machine() -> Machine:
         memory_bytes=memory,
         os=_operating_system(),
         python=platform.python_version(),
+        gpus=_nvidia_gpus(),
     )
 
 
@@ -115,6 +137,13 @@ def _describe_linux(root: Path = Path("/")) -> _Facts:
         max(1, min(len(usable), limit or len(usable))),
         min(memory, default=0),
     )
+
+
+def _nvidia_gpus(root: Path = Path("/")) -> tuple[str, ...]:
+    """Return the names of the graphics processors that the driver tells of."""
+    files = sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))
+    entries = (line.partition(":") for file in files for line in _text(file).splitlines())
+    return tuple(value.strip() for name, _, value in entries if name.strip() == "Model")
 
 
 def _cpu_limit(root: Path) -> int:

@@ -3,13 +3,15 @@
 import json
 import os
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from supple import machine
-from supple.machine import describe_machine, package_versions, parse_cpuinfo
+from supple.errors import SuppleError
+from supple.machine import Machine, describe_machine, package_versions, parse_cpuinfo
 
 XEON = """\
 processor\t: 0
@@ -58,6 +60,32 @@ def test_this_machine_is_described() -> None:
 def test_the_description_is_json() -> None:
     content = describe_machine().to_json()
     assert json.loads(json.dumps(content)) == content
+
+
+def test_a_description_is_read_back() -> None:
+    here = describe_machine()
+    assert Machine.from_json(json.loads(json.dumps(here.to_json()))) == here
+
+
+@pytest.mark.parametrize("content", [None, [], {}, {"cpu": 3}, "text", float("nan")])
+def test_what_is_no_description_is_refused(content: object) -> None:
+    with pytest.raises(SuppleError, match="This is no description of a machine"):
+        Machine.from_json(content)
+
+
+def test_an_update_of_the_system_makes_no_other_machine() -> None:
+    here = describe_machine()
+    assert replace(here, os="another kernel", memory_bytes=1).identity == here.identity
+    assert replace(here, physical_cores=here.physical_cores + 1).identity != here.identity
+    assert replace(here, gpus=("NVIDIA H200",)).identity != here.identity
+
+
+def test_graphics_processors_are_read_from_the_driver(tmp_path: Path) -> None:
+    text = "Model: \t\t NVIDIA H200\nIRQ:   \t\t 16\n"
+    assert machine._nvidia_gpus(system(tmp_path, {"proc/driver/nvidia/gpus/0000:01:00.0/information": text})) == (
+        "NVIDIA H200",
+    )
+    assert machine._nvidia_gpus(tmp_path / "none") == ()
 
 
 def test_the_summary_is_one_line() -> None:

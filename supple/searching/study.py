@@ -1,20 +1,16 @@
 """Studies: an SQLite database of all trials, in which no finished trial is lost."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
 
 from supple.errors import SuppleError
 from supple.searching.evaluation import Evaluation
 from supple.space import Space
+from supple.storage.database import WAIT_SECONDS, close_database, database_errors, make_durable
 
 EVALUATION = "evaluation"
 SPACE = "space"
@@ -32,38 +28,21 @@ def open_storage(path: Path | None) -> optuna.storages.BaseStorage:
         return optuna.storages.InMemoryStorage()
     with _storage_errors(path):
         storage = optuna.storages.RDBStorage(
-            f"sqlite:///{path.absolute()}", engine_kwargs={"connect_args": {"timeout": 60}}
+            f"sqlite:///{path.absolute()}", engine_kwargs={"connect_args": {"timeout": WAIT_SECONDS}}
         )
-        event.listen(storage.engine, "connect", _make_durable)
-        # Connections opened before the listener was there have other settings.
-        storage.engine.dispose()
+        make_durable(storage.engine)
         return storage
 
 
 def close_storage(storage: optuna.storages.BaseStorage, path: Path | None) -> None:
     """Let go of a database, all of it in its one file: what is sealed or copied after this is whole."""
     if isinstance(storage, optuna.storages.RDBStorage):
-        storage.engine.dispose()
-        with _storage_errors(path), storage.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
-        storage.engine.dispose()
+        close_database(storage.engine, path)
 
 
-@contextmanager
-def _storage_errors(path: Path | None) -> Iterator[None]:
+def _storage_errors(path: Path | None) -> AbstractContextManager[None]:
     """Turn the errors of a damaged, locked or full database into one line."""
-    try:
-        yield
-    except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
-        cause = error.__cause__ or error
-        line = str(getattr(cause, "orig", cause)).splitlines()[0]
-        raise SuppleError(f'The study "{path}" cannot be used: {line}.') from error
-
-
-def _make_durable(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
+    return database_errors(path, optuna.exceptions.StorageInternalError)
 
 
 class Study:
