@@ -22,7 +22,7 @@ PACKAGE = REPOSITORY / "supple"
 
 # Each line may import from the lines above it, and nothing of its own line or below.
 LAYERS = (
-    {"errors", "lazy"},
+    {"errors", "lazy", "text_table"},
     {"importing"},
     {"progress"},
     {"machine"},

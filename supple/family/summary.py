@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from supple.errors import SuppleError
 from supple.family.patterns import grouped
-from supple.family.text_table import text_table
 from supple.space import Config, Kind
+from supple.text_table import text_table
 
 if TYPE_CHECKING:
     from supple.family.family import Family
