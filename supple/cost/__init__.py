@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from supple.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from supple.cost.device import Limits, MeasurementFailed, MeasuringDevice, ProgramRefused, open_device
     from supple.cost.latency import LATENCY_SPREAD, Effort, Latency, time_against_reference, time_interleaved
     from supple.cost.measuring import measure
     from supple.cost.meter import LatencyMeter
@@ -18,9 +19,14 @@ __all__ = [
     "Effort",
     "Latency",
     "LatencyMeter",
+    "Limits",
+    "MeasurementFailed",
+    "MeasuringDevice",
+    "ProgramRefused",
     "count_macs",
     "count_parameters",
     "measure",
+    "open_device",
     "time_against_reference",
     "time_interleaved",
 ]
@@ -30,9 +36,14 @@ _HOMES = {
     "LATENCY_SPREAD": "supple.cost.latency",
     "Latency": "supple.cost.latency",
     "LatencyMeter": "supple.cost.meter",
+    "Limits": "supple.cost.device",
+    "MeasurementFailed": "supple.cost.device",
+    "MeasuringDevice": "supple.cost.device",
+    "ProgramRefused": "supple.cost.device",
     "count_macs": "supple.family.counting",
     "count_parameters": "supple.family.counting",
     "measure": "supple.cost.measuring",
+    "open_device": "supple.cost.device",
     "time_against_reference": "supple.cost.latency",
     "time_interleaved": "supple.cost.latency",
 }

@@ -23,7 +23,7 @@ from supple.errors import SuppleError
 LATENCY_SPREAD = "95 % interval of the median"
 _CONFIDENCE = 0.95
 _BLOCK_SECONDS = 0.002
-_FEWEST_ROUNDS = 3
+FEWEST_ROUNDS = 3
 _ATTEMPTS = 4
 _WARM_UP_WINDOW = 5
 _WARM_UP_RUNS = 100
@@ -31,6 +31,13 @@ _WARM_UP_CHANGE = 0.05
 
 Run = Callable[[], object]
 """A call that does once what is to be timed."""
+
+Sign = Callable[[], None]
+"""A call that is made between blocks, to tell that measuring goes on."""
+
+
+def _no_sign() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -105,12 +112,13 @@ def time_interleaved(runs: Sequence[Run], effort: Effort) -> list[Latency]:
 
 
 def time_against_reference(
-    reference: Run, runs: Sequence[Run], effort: Effort, reference_ms: float | None
+    reference: Run, runs: Sequence[Run], effort: Effort, reference_ms: float | None, sign: Sign = _no_sign
 ) -> list[Latency]:
     """Time `runs` as `time_interleaved` does, each as a ratio to the reference in the same round.
 
     The ratios are turned into times with `reference_ms`, by default what the reference takes in these rounds. A
-    machine whose speed changes from round to round, or from one measurement to the next, so changes little.
+    machine whose speed changes from round to round, or from one measurement to the next, so changes little. `sign` is
+    called between blocks.
     """
 
     def ratios(rounds: Rounds) -> list[list[float]]:
@@ -119,7 +127,7 @@ def time_against_reference(
             for index in range(1, len(runs) + 1)
         ]
 
-    rounds = _run_rounds([reference, *runs], effort, ratios)
+    rounds = _run_rounds([reference, *runs], effort, ratios, sign)
     measured_ms = 1000 * median(blocks[0].seconds for blocks in _undisturbed(rounds, [0]))
     unit_ms = measured_ms if reference_ms is None else reference_ms
     return [
@@ -132,7 +140,9 @@ def time_against_reference(
     ]
 
 
-def _run_rounds(runs: Sequence[Run], effort: Effort, summarised: Callable[[Rounds], list[list[float]]]) -> Rounds:
+def _run_rounds(
+    runs: Sequence[Run], effort: Effort, summarised: Callable[[Rounds], list[list[float]]], sign: Sign = _no_sign
+) -> Rounds:
     """Run rounds until the medians of the summarised series are known well enough, or time is up."""
     if not runs:
         raise SuppleError("There is nothing to measure: give at least one model.")
@@ -140,11 +150,11 @@ def _run_rounds(runs: Sequence[Run], effort: Effort, summarised: Callable[[Round
     order = list(range(len(runs)))
     rounds: Rounds = []
     with _without_garbage_collection():
-        repeats = [max(1, math.ceil(_BLOCK_SECONDS / _warm_up(run))) for run in runs]
+        repeats = [max(1, math.ceil(_BLOCK_SECONDS / _warm_up(run, sign))) for run in runs]
         deadline = time.perf_counter() + effort.max_seconds
-        while len(rounds) < _FEWEST_ROUNDS or time.perf_counter() < deadline:
+        while len(rounds) < FEWEST_ROUNDS or time.perf_counter() < deadline:
             rng.shuffle(order)
-            blocks = {index: _block(runs[index], repeats[index]) for index in order}
+            blocks = {index: _block(runs[index], repeats[index], sign) for index in order}
             rounds.append([blocks[index] for index in range(len(runs))])
             if len(rounds) >= effort.min_rounds and all(
                 len(series) >= effort.min_rounds and _is_narrow(sorted(series), effort.precision)
@@ -157,7 +167,7 @@ def _run_rounds(runs: Sequence[Run], effort: Effort, summarised: Callable[[Round
 def _undisturbed(rounds: Rounds, indices: Sequence[int]) -> Rounds:
     """Return the rounds in which none of these things was disturbed; all rounds where almost none is left."""
     kept = [blocks for blocks in rounds if not any(blocks[index].is_disturbed for index in indices)]
-    return kept if len(kept) >= _FEWEST_ROUNDS else rounds
+    return kept if len(kept) >= FEWEST_ROUNDS else rounds
 
 
 def _disturbed(rounds: Rounds, indices: Sequence[int]) -> float:
@@ -187,10 +197,14 @@ def _values_outside(count: int) -> int:
     return 0
 
 
+def is_within(low: float, middle: float, high: float, precision: float) -> bool:
+    """Return whether both ends of an interval are at most a share `precision` of its middle away from it."""
+    return max(high - middle, middle - low) <= precision * middle
+
+
 def _is_narrow(ordered: Sequence[float], precision: float) -> bool:
     low, high = median_interval(ordered)
-    middle = median(ordered)
-    return max(high - middle, middle - low) <= precision * middle
+    return is_within(low, median(ordered), high, precision)
 
 
 def _latency(series: Sequence[float], disturbed: float, precision: float) -> Latency:
@@ -200,19 +214,20 @@ def _latency(series: Sequence[float], disturbed: float, precision: float) -> Lat
     return Latency(median(ordered), low, high, lower, upper, len(ordered), disturbed, _is_narrow(ordered, precision))
 
 
-def _warm_up(run: Run) -> float:
+def _warm_up(run: Run, sign: Sign) -> float:
     """Run until two windows of runs in a row take about as long; return the seconds of one run."""
     before = math.inf
     for _ in range(_WARM_UP_RUNS // _WARM_UP_WINDOW):
-        now = median(_seconds(run) for _ in range(_WARM_UP_WINDOW))
+        now = median(_seconds(run, sign) for _ in range(_WARM_UP_WINDOW))
         if abs(now - before) <= _WARM_UP_CHANGE * now:
             break
         before = now
     return max(now, 1e-9)
 
 
-def _block(run: Run, repeats: int) -> Block:
+def _block(run: Run, repeats: int, sign: Sign) -> Block:
     for _ in range(_ATTEMPTS):
+        sign()
         run()
         switches = _times_interrupted()
         start = time.perf_counter()
@@ -229,7 +244,8 @@ def _times_interrupted() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
-def _seconds(run: Run) -> float:
+def _seconds(run: Run, sign: Sign) -> float:
+    sign()
     start = time.perf_counter()
     run()
     return time.perf_counter() - start

@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from supple.cost import latency
+from supple.runtime import Format, Program
 
 
 class Clock:
@@ -55,3 +56,33 @@ def layers(count: int) -> bytes:
 @pytest.fixture
 def make_layers() -> Callable[[int], bytes]:
     return layers
+
+
+@pytest.fixture
+def program(make_layers) -> Callable[[int], Program]:
+    """Return what makes the program of a model of so many equal layers."""
+    return lambda count: Program(make_layers(count), Format.ONNX)
+
+
+@pytest.fixture
+def wide() -> Callable[[int], Program]:
+    """Return what makes the program of a small model that needs memory for so many numbers when it runs."""
+
+    def make(numbers: int) -> Program:
+        shape = numpy_helper.from_array(np.array([numbers], dtype=np.int64), "shape")
+        nodes = [
+            helper.make_node("Expand", ["mean", "shape"], ["many"]),
+            helper.make_node("ReduceMean", ["x"], ["mean"], keepdims=0),
+            helper.make_node("Exp", ["many"], ["y"]),
+        ]
+        graph = helper.make_graph(
+            [nodes[1], nodes[0], nodes[2]],
+            "wide",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("batch", 8))],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, (numbers,))],
+            [shape],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+        return Program(model.SerializeToString(), Format.ONNX)
+
+    return make

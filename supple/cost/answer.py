@@ -1,0 +1,83 @@
+"""Check what a measuring process answers as if it came from a liar: what cannot be true is never a latency."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+
+from supple.cost.latency import FEWEST_ROUNDS, Latency, is_within
+from supple.cost.request import Request
+
+_MOST_ROUNDS = 10_000_000
+_NAMES = {entry.name for entry in fields(Latency)}
+_TIMES = ("median_ms", "low_ms", "high_ms", "lower_quartile_ms", "upper_quartile_ms", "reference_ms", "drift")
+
+
+class LieError(Exception):
+    """An answer that cannot be true; the text says why."""
+
+
+def checked_latencies(answer: Mapping[str, object], request: Request, seconds: float) -> list[Latency]:
+    """Return the latencies of an answer, one per program in the request's order.
+
+    `seconds`: how long the answer took, by this process's clock. Raises `LieError` where the answer is to another
+    request or other programs, where a number is missing, not finite or contradicts another, and where the reference
+    would have run for longer than it took to answer.
+    """
+    for name, expected in (
+        ("identity", request.identity),
+        ("target", str(request.target.local)),
+        ("reference", request.reference),
+        ("programs", list(request.programs)),
+    ):
+        if answer.get(name) != expected:
+            raise LieError(f"answered with another {name}")
+    entries = answer.get("latencies")
+    if not isinstance(entries, list) or len(entries) != len(request.programs):
+        raise LieError(f"did not answer with {len(request.programs)} latencies")
+    latencies = [_latency(entry) for entry in entries]
+    for latency in latencies:
+        _check_consistency(latency, request)
+        _check_reference(latency, latencies[0], request, seconds)
+    return latencies
+
+
+def _latency(entry: object) -> Latency:
+    if not isinstance(entry, dict) or set(entry) != _NAMES:
+        raise LieError("answered with a latency that lacks figures, or has others")
+    for name in (*_TIMES, "disturbed"):
+        value = entry[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise LieError(f"answered with {name} {_shown(value)}, which is no finite number")
+        if value < 0 or (value == 0 and name in _TIMES):
+            raise LieError(f"answered with {name} {value}, which is not positive")
+    if type(entry["rounds"]) is not int or not FEWEST_ROUNDS <= entry["rounds"] <= _MOST_ROUNDS:
+        raise LieError(f"answered with {_shown(entry['rounds'])} rounds")
+    if type(entry["is_narrow"]) is not bool:
+        raise LieError("did not say why measuring stopped")
+    return Latency(**entry)
+
+
+def _check_consistency(latency: Latency, request: Request) -> None:
+    for low, high in (
+        (latency.low_ms, latency.high_ms),
+        (latency.lower_quartile_ms, latency.upper_quartile_ms),
+    ):
+        if not low <= latency.median_ms <= high:
+            raise LieError(f"answered with a median of {latency.median_ms} ms that is not between {low} and {high} ms")
+    if latency.disturbed > 1:
+        raise LieError(f"answered that a share of {latency.disturbed} of the rounds was disturbed")
+    if latency.is_narrow != is_within(latency.low_ms, latency.median_ms, latency.high_ms, request.effort.precision):
+        raise LieError("answered with an interval that is not as narrow, or as wide, as it says")
+
+
+def _check_reference(latency: Latency, first: Latency, request: Request, seconds: float) -> None:
+    expected = first.reference_ms if request.reference_ms is None else request.reference_ms
+    if latency.reference_ms is None or latency.reference_ms != expected or latency.drift != first.drift:
+        raise LieError("answered with times that go back to another time of the reference")
+    # In half of the rounds the reference took its median or more.
+    if latency.reference_ms * latency.drift * (latency.rounds // 2) > 1000 * seconds:
+        raise LieError("answered with rounds that would have taken longer than the answer did")
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:40]

@@ -1,0 +1,175 @@
+"""Devices that measure: where a target's programs run and are timed, this machine or another one.
+
+Measuring never happens in the process that asks. What measures may die, hang or lie: that costs a try, never a wrong
+figure. This file alone decides how often it is tried.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeVar
+
+from supple.cost.answer import LieError, checked_latencies
+from supple.cost.channel import Message
+from supple.cost.latency import Effort, Latency
+from supple.cost.request import Kind, Request
+from supple.errors import SuppleError
+from supple.machine import Machine
+from supple.runtime.program import Program
+from supple.runtime.runtimes import BACKENDS
+from supple.runtime.target import Target
+
+TRIES = 3
+
+T = TypeVar("T")
+
+
+class MeasurementFailed(SuppleError):  # noqa: N818 - it says what happened
+    """A measurement failed; `reasons` has one entry for each try."""
+
+    def __init__(self, message: str, reasons: Sequence[str]) -> None:
+        super().__init__(message)
+        self.reasons = tuple(reasons)
+
+
+class ProgramRefused(MeasurementFailed):
+    """The device said that it cannot measure a program, with this `digest`: no further try would change that."""
+
+    def __init__(self, message: str, reason: str, digest: str) -> None:
+        super().__init__(message, [reason])
+        self.digest = digest
+
+
+class TryError(Exception):
+    """One try failed; the text says what the other side did, as in "its process was killed"."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a measuring process may take before it counts as lost.
+
+    Seconds to start, to load one program and run it once, and between two signs of life while it measures.
+    `memory_bytes` is the memory that it may use (None: as much as the machine has).
+    """
+
+    starting_seconds: float = 120.0
+    loading_seconds: float = 300.0
+    silent_seconds: float = 60.0
+    memory_bytes: int | None = None
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class MeasuringDevice(ABC):
+    """Measures the programs of one target, one measurement at a time; close it, or use it in a `with` statement.
+
+    A subclass says how one try goes (`messages`) and what must be thrown away when it went wrong (`reset`).
+    """
+
+    target: Target
+
+    @property
+    @abstractmethod
+    def machine(self) -> Machine:
+        """The machine that measures. Raises `MeasurementFailed` where it cannot be asked."""
+
+    @property
+    @abstractmethod
+    def runtime_version(self) -> str:
+        """The version of the runtime there. Raises `MeasurementFailed` where it cannot be asked."""
+
+    @abstractmethod
+    def messages(self, request: Request, content_of: Callable[[str], bytes]) -> Iterator[Message]:
+        """Yield what the other side says to a request; the last message is the one that ends it.
+
+        `content_of` gives the content of a program by its digest. Raises `TryError`. Whoever stops reading closes the
+        iterator, which ends the measurement.
+        """
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Give up what is left of a try that went wrong."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what measures. Doing it twice does no harm."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def measure(
+        self, reference: Program, programs: Sequence[Program], effort: Effort, reference_ms: float | None
+    ) -> list[Latency]:
+        """Measure how long programs take for one batch, in interleaved rounds with a reference.
+
+        Latencies are as if the reference took `reference_ms` in each round, by default what it takes in these rounds.
+        Raises `ProgramRefused` where a program cannot run there, `MeasurementFailed` with the reasons where three tries
+        failed, `SuppleError` where there is nothing to measure or a program has another runtime's form.
+        """
+        if not programs:
+            raise SuppleError("There is nothing to measure: give at least one model.")
+        expected = BACKENDS[self.target.runtime].format
+        for program in (reference, *programs):
+            if program.format is not expected:
+                raise SuppleError(f'Target "{self.target}" runs programs of the form {expected}, not {program.format}.')
+        contents = {program.digest: program.content for program in (reference, *programs)}
+        request = Request(
+            self.target, reference.digest, tuple(program.digest for program in programs), effort, reference_ms
+        )
+        return self.tried(lambda: self._measure_once(request, contents.__getitem__), "measure")
+
+    def tried(self, action: Callable[[], T], verb: str) -> T:
+        """Return what an action returns, tried up to three times. Raises `MeasurementFailed` with the reasons."""
+        reasons: list[str] = []
+        for _ in range(TRIES):
+            try:
+                return action()
+            except (TryError, LieError) as error:
+                reasons.append(str(error))
+                self.reset()
+        told = "; ".join(f"{number}. it {reason}" for number, reason in enumerate(reasons, start=1))
+        raise MeasurementFailed(f'Target "{self.target}" did not {verb} in {TRIES} tries: {told}.', reasons)
+
+    def _measure_once(self, request: Request, content_of: Callable[[str], bytes]) -> list[Latency]:
+        tried = request.renewed()
+        start = time.monotonic()
+        (last,) = deque(self.messages(tried, content_of), maxlen=1) or ({},)
+        kind = last.get("kind")
+        if kind == Kind.ANSWER:
+            return checked_latencies(last, tried, time.monotonic() - start)
+        if kind == Kind.REFUSED:
+            raise self._refusal(last, tried)
+        if kind == Kind.FAILED:
+            raise TryError(f"said: {_one_line(last.get('reason'))}")
+        raise TryError("stopped without an answer")
+
+    def _refusal(self, message: Message, request: Request) -> ProgramRefused:
+        digest, reason = message.get("digest"), _one_line(message.get("reason"))
+        if not isinstance(digest, str) or digest not in request.digests:
+            raise TryError("refused a program that it was not given")
+        name = "The reference" if digest == request.reference else f"Program {request.programs.index(digest) + 1}"
+        text = f'{name} of {len(request.programs)} cannot be measured on "{self.target}": {reason}'
+        return ProgramRefused(text, reason, digest)
+
+
+def open_device(target: Target, limits: Limits = DEFAULT_LIMITS) -> MeasuringDevice:
+    """Return what measures a target's programs: a process of its own here, or the target's worker.
+
+    Raises `SuppleError` where the runtime is not there, and what adds it.
+    """
+    from supple.cost.local_device import LocalDevice
+
+    return LocalDevice(target, limits)
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())[:500]
