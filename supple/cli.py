@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -176,6 +177,31 @@ def convert_command(
         request = ConvertRequest(model, inputs or (), weights, pretrained, options, output)
         summary = convert_named(request).summary()
         typer.echo(json.dumps(summary.to_json()) if as_json else str(summary))
+    except (SuppleError, OSError) as error:
+        _fail(error, debug)
+
+
+@app.command("measure")
+def measure_command(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Exported models (.onnx, .pte, .pt2), compared side by side."),
+    ],
+    target: Annotated[
+        str, typer.Option("--target", help="Where to measure: `supple targets` lists what this machine has.")
+    ] = "onnxruntime:cpu?threads=1",
+    seconds: Annotated[float, typer.Option("--seconds", min=0, help="Longest time that measuring may take.")] = 20.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one object of JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Measure how long exported models take for one batch, in interleaved rounds, with the interval of the median."""
+    try:
+        from supple.cost import Effort, measure
+        from supple.cost.latency_table import latency_table
+
+        latencies = measure(files, target, Effort(max_seconds=seconds))
+        told = {name: asdict(latency) for name, latency in latencies.items()}
+        typer.echo(json.dumps(told) if as_json else latency_table(latencies))
     except (SuppleError, OSError) as error:
         _fail(error, debug)
 

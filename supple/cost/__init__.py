@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from supple.cost.latency import LATENCY_SPREAD, Effort, Latency, time_against_reference, time_interleaved
     from supple.cost.measuring import measure
     from supple.cost.meter import LatencyMeter
+    from supple.cost.store import Conditions, MeasurementStore
     from supple.family.counting import count_macs, count_parameters
 
 __all__ = [
     "LATENCY_SPREAD",
+    "Conditions",
     "Effort",
     "Latency",
     "LatencyMeter",
     "Limits",
     "MeasurementFailed",
+    "MeasurementStore",
     "MeasuringDevice",
     "ProgramRefused",
     "count_macs",
@@ -32,12 +35,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Conditions": "supple.cost.store",
     "Effort": "supple.cost.latency",
     "LATENCY_SPREAD": "supple.cost.latency",
     "Latency": "supple.cost.latency",
     "LatencyMeter": "supple.cost.meter",
     "Limits": "supple.cost.device",
     "MeasurementFailed": "supple.cost.device",
+    "MeasurementStore": "supple.cost.store",
     "MeasuringDevice": "supple.cost.device",
     "ProgramRefused": "supple.cost.device",
     "count_macs": "supple.family.counting",

@@ -9,7 +9,7 @@ from supple.cost.request import Request
 
 _MOST_ROUNDS = 10_000_000
 _NAMES = {entry.name for entry in fields(Latency)}
-_TIMES = ("median_ms", "low_ms", "high_ms", "lower_quartile_ms", "upper_quartile_ms", "reference_ms", "drift")
+_TIMES = ("median_ms", "low_ms", "high_ms", "lower_quartile_ms", "upper_quartile_ms", "drift")
 
 
 class LieError(Exception):
@@ -37,18 +37,18 @@ def checked_latencies(answer: Mapping[str, object], request: Request, seconds: f
     latencies = [_latency(entry) for entry in entries]
     for latency in latencies:
         _check_consistency(latency, request)
-        _check_reference(latency, latencies[0], request, seconds)
+        _check_duration(latency, latencies[0], request, seconds)
     return latencies
 
 
 def _latency(entry: object) -> Latency:
     if not isinstance(entry, dict) or set(entry) != _NAMES:
         raise LieError("answered with a latency that lacks figures, or has others")
-    for name in (*_TIMES, "disturbed"):
+    for name in (*_TIMES, "disturbed", *(["reference_ms"] if entry["reference_ms"] is not None else [])):
         value = entry[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise LieError(f"answered with {name} {_shown(value)}, which is no finite number")
-        if value < 0 or (value == 0 and name in _TIMES):
+        if value < 0 or (value == 0 and name != "disturbed"):
             raise LieError(f"answered with {name} {value}, which is not positive")
     if type(entry["rounds"]) is not int or not FEWEST_ROUNDS <= entry["rounds"] <= _MOST_ROUNDS:
         raise LieError(f"answered with {_shown(entry['rounds'])} rounds")
@@ -70,12 +70,15 @@ def _check_consistency(latency: Latency, request: Request) -> None:
         raise LieError("answered with an interval that is not as narrow, or as wide, as it says")
 
 
-def _check_reference(latency: Latency, first: Latency, request: Request, seconds: float) -> None:
+def _check_duration(latency: Latency, first: Latency, request: Request, seconds: float) -> None:
     expected = first.reference_ms if request.reference_ms is None else request.reference_ms
-    if latency.reference_ms is None or latency.reference_ms != expected or latency.drift != first.drift:
+    if (latency.reference_ms is None) != (request.reference is None) or (
+        (latency.reference_ms, latency.drift) != (expected, first.drift)
+    ):
         raise LieError("answered with times that go back to another time of the reference")
-    # In half of the rounds the reference took its median or more.
-    if latency.reference_ms * latency.drift * (latency.rounds // 2) > 1000 * seconds:
+    # In half of the rounds it took its median or more.
+    timed_ms = latency.median_ms if latency.reference_ms is None else latency.reference_ms * latency.drift
+    if timed_ms * (latency.rounds // 2) > 1000 * seconds:
         raise LieError("answered with rounds that would have taken longer than the answer did")
 
 

@@ -107,23 +107,33 @@ class MeasuringDevice(ABC):
         self.close()
 
     def measure(
-        self, reference: Program, programs: Sequence[Program], effort: Effort, reference_ms: float | None
+        self,
+        reference: Program | None,
+        programs: Sequence[Program],
+        effort: Effort,
+        reference_ms: float | None = None,
     ) -> list[Latency]:
         """Measure how long programs take for one batch, in interleaved rounds with a reference.
 
-        Latencies are as if the reference took `reference_ms` in each round, by default what it takes in these rounds.
+        Latencies are as if the reference took `reference_ms` in each round, by default what it takes in these rounds;
+        without a reference they are what they are.
         Raises `ProgramRefused` where a program cannot run there, `MeasurementFailed` with the reasons where three tries
         failed, `SuppleError` where there is nothing to measure or a program has another runtime's form.
         """
         if not programs:
             raise SuppleError("There is nothing to measure: give at least one model.")
         expected = BACKENDS[self.target.runtime].format
-        for program in (reference, *programs):
+        all_programs = programs if reference is None else (reference, *programs)
+        for program in all_programs:
             if program.format is not expected:
                 raise SuppleError(f'Target "{self.target}" runs programs of the form {expected}, not {program.format}.')
-        contents = {program.digest: program.content for program in (reference, *programs)}
+        contents = {program.digest: program.content for program in all_programs}
         request = Request(
-            self.target, reference.digest, tuple(program.digest for program in programs), effort, reference_ms
+            self.target,
+            None if reference is None else reference.digest,
+            tuple(program.digest for program in programs),
+            effort,
+            reference_ms,
         )
         return self.tried(lambda: self._measure_once(request, contents.__getitem__), "measure")
 

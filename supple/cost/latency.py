@@ -93,9 +93,10 @@ Rounds = list[list[Block]]
 """The blocks of each round, in the order in which the things were given."""
 
 
-def time_interleaved(runs: Sequence[Run], effort: Effort) -> list[Latency]:
+def time_interleaved(runs: Sequence[Run], effort: Effort, sign: Sign = _no_sign) -> list[Latency]:
     """Time each of `runs`, calls without arguments; return the latencies in the same order.
 
+    `sign` is called between blocks.
     Raises `SuppleError` where there is nothing to time.
     """
 
@@ -104,7 +105,7 @@ def time_interleaved(runs: Sequence[Run], effort: Effort) -> list[Latency]:
             [1000 * blocks[index].seconds for blocks in _undisturbed(rounds, [index])] for index in range(len(runs))
         ]
 
-    rounds = _run_rounds(runs, effort, milliseconds)
+    rounds = _run_rounds(runs, effort, milliseconds, sign)
     return [
         _latency(series, _disturbed(rounds, [index]), effort.precision)
         for index, series in enumerate(milliseconds(rounds))
@@ -141,7 +142,7 @@ def time_against_reference(
 
 
 def _run_rounds(
-    runs: Sequence[Run], effort: Effort, summarised: Callable[[Rounds], list[list[float]]], sign: Sign = _no_sign
+    runs: Sequence[Run], effort: Effort, summarised: Callable[[Rounds], list[list[float]]], sign: Sign
 ) -> Rounds:
     """Run rounds until the medians of the summarised series are known well enough, or time is up."""
     if not runs:

@@ -1,11 +1,13 @@
-"""Measure exported files on a target."""
+"""Measure programs' files on a target."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from supple.cost.latency import DEFAULT_EFFORT, Effort, Latency, time_interleaved
+from supple.cost.device import open_device
+from supple.cost.latency import DEFAULT_EFFORT, Effort, Latency
 from supple.errors import SuppleError
-from supple.runtime import OnnxSession, Target, parse_target
+from supple.runtime.program import Format, Program
+from supple.runtime.target import Target, parse_target
 
 
 def measure(
@@ -13,19 +15,26 @@ def measure(
     target: str | Target = "onnxruntime:cpu?threads=1",
     effort: Effort = DEFAULT_EFFORT,
 ) -> dict[str, Latency]:
-    """Measure how long the models in ONNX files take for one batch on a target, in interleaved rounds.
+    """Measure how long the models in exported files take for one batch on a target, in interleaved rounds.
 
-    `files`: paths, or paths by name; the result has the same names, or the paths as text. Inputs are random numbers of
-    the model's own shape. Keep the machine quiet, and let PyTorch compute nothing in this process meanwhile: threads
-    that have just worked keep their cores busy for some milliseconds. Raises `SuppleError` for a file that cannot be
-    run, an unknown target, or no file at all.
+    `files`: paths, or paths by name; the result has the same names, or the paths as text. They run in a process of
+    their own, or on the worker that the target names, on random inputs of the model's own shape. Keep the machine
+    quiet. Raises `SuppleError` for a file that is not there or cannot be run, an unknown target, one that this machine
+    lacks, or no file at all.
     """
     if isinstance(files, str | Path):
         raise SuppleError(f'supple.measure takes a list of files, or files by name: ["{files}"] for a single one.')
-    place = target if isinstance(target, Target) else parse_target(target)
     named = files if isinstance(files, Mapping) else {str(file): file for file in files}
-    runs = []
-    for file in named.values():
-        session = OnnxSession(Path(file), place.threads)
-        runs.append(session.prepared(*session.random_inputs(place.batch)))
-    return dict(zip(named, time_interleaved(runs, effort), strict=True))
+    programs = [read_program(Path(file)) for file in named.values()]
+    with open_device(target if isinstance(target, Target) else parse_target(target)) as device:
+        return dict(zip(named, device.measure(None, programs, effort, None), strict=True))
+
+
+def read_program(file: Path) -> Program:
+    """Return the program in a file. Raises `SuppleError` where there is none, or its name ends in no known form."""
+    forms = {f".{form}": form for form in Format}
+    if file.suffix not in forms:
+        raise SuppleError(f'"{file}" is no program that supple measures: its name should end in {" or ".join(forms)}.')
+    if not file.is_file():
+        raise SuppleError(f'There is no file "{file}".')
+    return Program(file.read_bytes(), forms[file.suffix])

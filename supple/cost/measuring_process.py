@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 
 from supple.cost.channel import Channel, ChannelError, Message
 from supple.cost.cores import pin
-from supple.cost.latency import Effort, Run, time_against_reference
+from supple.cost.latency import Effort, Run, time_against_reference, time_interleaved
 from supple.cost.request import PROTOCOL, Kind
 from supple.errors import SuppleError, class_and_first_line
 from supple.runtime.backend import Backend
@@ -109,8 +109,8 @@ def main(reading: str, writing: str, address: str, memory_bytes: str) -> None:
 
 def _answer(request: Message, programs: Programs, channel: Channel) -> Message:
     """Do what a request asks. It comes from the process that started this one, which has checked it."""
-    reference, others = str(request["reference"]), [str(digest) for digest in request["programs"]]  # type: ignore[attr-defined]
-    digests = list(dict.fromkeys([reference, *others]))
+    reference, others = request["reference"], [str(digest) for digest in request["programs"]]  # type: ignore[attr-defined]
+    digests = list(dict.fromkeys(others if reference is None else [str(reference), *others]))
     wanted = programs.lacking(digests)
     channel.send({"kind": Kind.WANTED, "digests": wanted})
     for digest in wanted:
@@ -119,14 +119,13 @@ def _answer(request: Message, programs: Programs, channel: Channel) -> Message:
         del content
         programs.make_room(keep=digests)
         channel.send({"kind": Kind.LOADED, "digest": digest})
-    (reference_run, *runs) = programs.runs([reference, *others])
-    latencies = time_against_reference(
-        reference_run,
-        runs,
-        Effort(**request["effort"]),  # type: ignore[arg-type]
-        request["reference_ms"],  # type: ignore[arg-type]
-        _SignOfLife(channel),
-    )
+    effort, sign = Effort(**request["effort"]), _SignOfLife(channel)  # type: ignore[arg-type]
+    runs = programs.runs(others)
+    if reference is None:
+        latencies = time_interleaved(runs, effort, sign)
+    else:
+        (unit,) = programs.runs([str(reference)])
+        latencies = time_against_reference(unit, runs, effort, request["reference_ms"], sign)  # type: ignore[arg-type]
     return {
         "kind": Kind.ANSWER,
         **{name: request[name] for name in ("identity", "target", "reference", "programs")},

@@ -2,49 +2,67 @@
 
 from collections.abc import Sequence
 
-from supple.cost.latency import Effort, Latency, Run, time_against_reference
-from supple.runtime import OnnxSession, OnnxTemplate, Target, parse_target
+from supple.cost.device import MeasuringDevice
+from supple.cost.latency import Effort, Latency
+from supple.cost.store import Conditions, MeasurementStore
+from supple.runtime.backend import Emitter
+from supple.runtime.program import Program
 from supple.space import Config
 
 
 class LatencyMeter:
-    """Measures members that a template cuts; no member is measured twice.
+    """Measures members of one family on one device; what the store knows is not measured again.
 
     A search takes minutes, in which a machine grows slower and faster. So the full network runs in the rounds of every
-    measurement, and all latencies are given as if it always took the same time: as in the first measurement, or
-    `reference_ms` (what `Latency.reference_ms` says of those that an earlier process took).
+    measurement, and all latencies are given as if it always took the same time: as in the first measurement of it that
+    the store has from the same target and machine.
     """
 
     def __init__(
         self,
-        template: OnnxTemplate,
-        target: str | Target = "onnxruntime:cpu?threads=1",
+        emitter: Emitter,
+        reference: Config,
+        device: MeasuringDevice,
+        store: MeasurementStore,
         seconds_per_member: float = 1.0,
-        reference_ms: float | None = None,
     ) -> None:
-        """Open the reference. Raises `SuppleError` for an unknown target."""
-        self.target = target if isinstance(target, Target) else parse_target(target)
-        self.reference_ms = reference_ms
-        self._template = template
+        """Write the reference, the config of the full network, as a program. Raises `MeasurementFailed` with a device
+        that cannot be reached.
+        """
+        self._emitter = emitter
+        self._reference = emitter.emit(reference)
+        self._device = device
+        self._store = store
         self._seconds = seconds_per_member
+        self._conditions = Conditions(device.target, device.runtime_version, device.machine, self._reference.digest)
+        self._reference_ms = store.reference_ms(self._conditions)
         self._measured: dict[Config, Latency] = {}
-        self._reference = self._opened(template.family.space.max())
 
     def measure(self, config: Config) -> Latency:
-        """Return how long a member takes for one batch."""
+        """Return how long a member takes for one batch. Raises `MeasurementFailed` where the device cannot tell."""
         return self.measure_together([config])[0]
 
     def measure_together(self, configs: Sequence[Config]) -> list[Latency]:
-        """Return how long each member takes; those not known yet are measured in the same interleaved rounds."""
-        new = [config for config in dict.fromkeys(configs) if config not in self._measured]
+        """Return how long each member takes; those not known yet are measured in the same interleaved rounds.
+
+        Raises `MeasurementFailed` where the device cannot tell.
+        """
+        programs = {
+            config: self._emitter.emit(config) for config in dict.fromkeys(configs) if config not in self._measured
+        }
+        for config, program in programs.items():
+            kept = self._store.get(program.digest, self._conditions)
+            if kept is not None:
+                self._measured[config] = kept
+        new = {config: program for config, program in programs.items() if config not in self._measured}
         if new:
-            effort = Effort(max_seconds=self._seconds * len(new))
-            runs = [self._opened(config) for config in new]
-            found = time_against_reference(self._reference, runs, effort, self.reference_ms)
-            self.reference_ms = found[0].reference_ms
-            self._measured.update(zip(new, found, strict=True))
+            for (config, program), latency in zip(new.items(), self._measure(list(new.values())), strict=True):
+                self._store.put(program.digest, self._conditions, latency)
+                self._measured[config] = latency
         return [self._measured[config] for config in configs]
 
-    def _opened(self, config: Config) -> Run:
-        session = OnnxSession(self._template.cut(config), self.target.threads)
-        return session.prepared(*session.random_inputs(self.target.batch))
+    def _measure(self, programs: Sequence[Program]) -> list[Latency]:
+        effort = Effort(max_seconds=self._seconds * len(programs))
+        found = self._device.measure(self._reference, programs, effort, self._reference_ms)
+        self._reference_ms = found[0].reference_ms
+        return found

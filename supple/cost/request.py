@@ -37,13 +37,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """One measurement: programs, by the digests of their contents, in rounds with a reference.
+    """One measurement: programs, by the digests of their contents, in rounds with a reference if there is one.
 
     `identity` is drawn anew for each try: an answer must repeat it, so that a late one is not taken for the next.
     """
 
     target: Target
-    reference: str
+    reference: str | None
     programs: Sequence[str]
     effort: Effort
     reference_ms: float | None
@@ -56,7 +56,7 @@ class Request:
     @property
     def digests(self) -> tuple[str, ...]:
         """Every digest once, that of the reference first."""
-        return tuple(dict.fromkeys((self.reference, *self.programs)))
+        return tuple(dict.fromkeys(self.programs if self.reference is None else (self.reference, *self.programs)))
 
     def to_json(self) -> dict[str, object]:
         """Return the request as JSON content, with the target as its machine itself calls it."""

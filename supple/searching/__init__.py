@@ -1,7 +1,7 @@
 """Searching: which members are best on a target."""
 
 from supple.searching.config import SearchConfig
-from supple.searching.evaluation import Evaluation
+from supple.searching.evaluation import Evaluation, Failure
 from supple.searching.nsga2 import Nsga2
 from supple.searching.random_members import RandomMembers
 from supple.searching.search import SearchResult, choose_members, search
@@ -12,6 +12,7 @@ SEARCHERS: tuple[type[Searcher], ...] = (Nsga2, RandomMembers)
 __all__ = [
     "SEARCHERS",
     "Evaluation",
+    "Failure",
     "Nsga2",
     "RandomMembers",
     "SearchConfig",

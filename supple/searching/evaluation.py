@@ -43,5 +43,29 @@ class Evaluation:
             raise SuppleError(f"This is no evaluation of a member: {error}.") from None
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A member that could not be evaluated, and why: above all, the device could not measure it."""
+
+    config: Config
+    reason: str
+
+    def to_json(self) -> str:
+        """Return the failure as one line of JSON."""
+        return json.dumps({"config": self.config.to_json(), "reason": self.reason})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Failure":
+        """Read what `to_json` wrote. Raises `SuppleError` where the text is anything else."""
+        try:
+            content = json.loads(text)
+            return cls(Config.from_json(content["config"]), str(content["reason"]))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise SuppleError(f"This is no failure of a member: {error}.") from None
+
+
 Evaluate = Callable[[Config], Evaluation]
-"""Evaluates the member of a config; a search calls it once per config."""
+"""Evaluates the member of a config; a search calls it once per config.
+
+Raises `MeasurementFailed` where the target's device cannot measure the member: the search goes on without it.
+"""

@@ -1,37 +1,43 @@
 """Search a family for the members that are best on a target, next to as many random members."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from supple.cost import LatencyMeter
+from supple.cost import LatencyMeter, MeasurementFailed, MeasurementStore, open_device
 from supple.data import Batches
+from supple.errors import SuppleError
 from supple.family import Family
 from supple.progress import Progress, Silent
-from supple.runtime import OnnxTemplate
+from supple.runtime import backend_for, parse_target
 from supple.searching.config import SearchConfig
-from supple.searching.evaluation import Evaluate, Evaluation
+from supple.searching.evaluation import Evaluate, Evaluation, Failure
 from supple.searching.nsga2 import Nsga2
 from supple.searching.pareto import pareto_front
 from supple.searching.random_members import RandomMembers
 from supple.searching.searcher import Searcher
-from supple.searching.study import Study, close_storage, open_storage
+from supple.searching.study import Study, close_storage, database_of, open_storage
 from supple.space import Config, Space
 from supple.training import accuracy, calibration_inputs
 
 SEARCH_STUDY = "search"
 BASELINE_STUDY = "baseline"
 REPEATS_BEFORE_RANDOM = 8
+MOST_FAILURES_IN_A_ROW = 3
 EXAMPLES = 2
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The distinct members that were evaluated, in order: those of the search, and the random baseline."""
+    """The distinct members that were evaluated, in order: those of the search, and the random baseline.
+
+    `failed` are those that could not be evaluated.
+    """
 
     searched: tuple[Evaluation, ...]
     baseline: tuple[Evaluation, ...]
+    failed: tuple[Failure, ...] = ()
 
     @property
     def front(self) -> tuple[Evaluation, ...]:
@@ -51,14 +57,17 @@ def search(
 
     Accuracy is measured on `valid_data` after batch norm was calibrated on `train_data`; latency in the runtime of
     `config.target`. With `study_path`, all results stand in an SQLite study, and a search that was interrupted goes on
-    from there. Random members, as many as the search evaluates, are evaluated in turn with it as the baseline.
+    from there, on the same machine. Random members, as many as the search evaluates, are evaluated in turn with it as
+    the baseline. Raises `SuppleError` for a target that this machine lacks, and where the full network or several
+    members in a row cannot be measured.
     """
+    target = parse_target(config.target)
     inputs = calibration_inputs(train_data, config.calibration_images)
-    template = OnnxTemplate(family, inputs[0][:EXAMPLES], progress)
-    with _opened_studies(family, config, study_path) as studies:
-        # What an earlier process measured and what this one measures are relative to the same time of the full network.
-        references = (entry.latency.reference_ms for study in studies.values() for entry in study.evaluations())
-        meter = LatencyMeter(template, config.target, config.seconds_per_latency, next(references, None))
+    emitter = backend_for(target).emitter(family, inputs[0][:EXAMPLES], target, progress)
+    with open_device(target) as device, _opened_studies(family, config, study_path) as (studies, store):
+        for study in studies.values():
+            study.claim_machine(device.machine)
+        meter = LatencyMeter(emitter, family.space.max(), device, store, config.seconds_per_latency)
 
         def evaluate(candidate: Config) -> Evaluation:
             return Evaluation(
@@ -73,11 +82,15 @@ def search(
 
 
 @contextmanager
-def _opened_studies(family: Family, config: SearchConfig, path: Path | None) -> Iterator[dict[str, Study]]:
+def _opened_studies(
+    family: Family, config: SearchConfig, path: Path | None
+) -> Iterator[tuple[dict[str, Study], MeasurementStore]]:
+    """Open the studies, and the measurements that stand in the same database."""
     storage = open_storage(path)
     settings = config.model_dump_json(exclude={"evaluations"})
     try:
-        yield {name: Study(storage, path, name, family.space, settings) for name in (SEARCH_STUDY, BASELINE_STUDY)}
+        studies = {name: Study(storage, path, name, family.space, settings) for name in (SEARCH_STUDY, BASELINE_STUDY)}
+        yield studies, MeasurementStore(database_of(storage), path)
     finally:
         close_storage(storage, path)
 
@@ -91,45 +104,74 @@ def run_search(
         _Run(studies[SEARCH_STUDY], Nsga2(space, config.seed, config.population)),
         _Run(studies[BASELINE_STUDY], RandomMembers(space, config.seed)),
     ]
-    known = {entry.config: entry for run in runs for entry in run.evaluations}
+    outcomes = {entry.config: entry for run in runs for entry in run.outcomes}
 
-    def evaluate_once(candidate: Config) -> Evaluation:
-        if candidate not in known:
-            known[candidate] = evaluate(candidate)
-        return known[candidate]
+    def evaluate_once(candidate: Config) -> Outcome:
+        if candidate not in outcomes:
+            outcomes[candidate] = _outcome_of(candidate, evaluate)
+        return outcomes[candidate]
 
     progress.start("search", 2 * budget, "members", sum(len(run.evaluations) for run in runs))
-    while any(len(run.evaluations) < budget for run in runs):
+    while any(run.may_go_on(budget) for run in runs):
         for run in runs:
-            if len(run.evaluations) < budget:
+            if run.may_go_on(budget):
                 found = run.step(evaluate_once)
-                progress.advance(1, accuracy=found.accuracy, latency_ms=found.latency.median_ms)
+                if isinstance(found, Failure):
+                    progress.say(f"A member is left out: {found.reason}")
+                    _check_failures(space, run.outcomes)
+                else:
+                    progress.advance(1, accuracy=found.accuracy, latency_ms=found.latency.median_ms)
     progress.finish()
-    return SearchResult(*(tuple(run.evaluations[:budget]) for run in runs))
+    failed = dict.fromkeys(entry for run in runs for entry in run.outcomes if isinstance(entry, Failure))
+    searched, baseline = (tuple(run.evaluations[:budget]) for run in runs)
+    return SearchResult(searched, baseline, tuple(failed))
+
+
+Outcome = Evaluation | Failure
+
+
+def _outcome_of(candidate: Config, evaluate: Evaluate) -> Outcome:
+    try:
+        return evaluate(candidate)
+    except MeasurementFailed as error:
+        return Failure(candidate, str(error))
+
+
+def _check_failures(space: Space, outcomes: Sequence[Outcome]) -> None:
+    """Raise `SuppleError` where going on makes no sense: the full network failed, or many members in a row did."""
+    latest = outcomes[-MOST_FAILURES_IN_A_ROW:]
+    failures = [entry for entry in latest if isinstance(entry, Failure)]
+    if len(failures) == MOST_FAILURES_IN_A_ROW or failures[-1].config == space.max():
+        raise SuppleError(f"The search cannot go on: {failures[-1].reason}")
 
 
 class _Run:
-    """One study under way: its searcher, and the distinct members evaluated so far."""
+    """One study under way: its searcher, what came of its distinct members, and those of them that were evaluated."""
 
     def __init__(self, study: Study, searcher: Searcher) -> None:
         self._study = study
         self._searcher = searcher
         self._told = 0
+        self.outcomes: list[Outcome] = []
         self.evaluations: list[Evaluation] = []
         self._seen: set[Config] = set()
-        for evaluation in study.evaluations():
-            self._note(evaluation)
+        for outcome in study.outcomes():
+            self._note(outcome)
 
-    def step(self, evaluate: Evaluate) -> Evaluation:
-        """Evaluate one member more that is new to this study, and return it.
+    def may_go_on(self, budget: int) -> bool:
+        """Say whether evaluations are left in the budget, and members in the space."""
+        return len(self.evaluations) < budget and len(self.outcomes) < self._searcher.space.count()
+
+    def step(self, evaluate: Callable[[Config], Outcome]) -> Outcome:
+        """Evaluate one member more that is new to this study, and return what came of it.
 
         A proposal that was evaluated before is told again, which costs nothing and lets the searcher move on.
         """
-        before = len(self.evaluations)
+        before = len(self.outcomes)
         space = self._searcher.space
         corners = [space.max(), space.min()]
         repeats = 0
-        while len(self.evaluations) == before:
+        while len(self.outcomes) == before:
             if self._told < len(corners):
                 trial = self._searcher.propose_config(self._study.optuna, corners[self._told])
             elif repeats < REPEATS_BEFORE_RANDOM:
@@ -137,17 +179,22 @@ class _Run:
             else:
                 fresh = RandomMembers(space, self._searcher.seed)
                 trial = fresh.propose(self._study.optuna, self._told)
-            evaluation = evaluate(self._searcher.config_of(trial))
-            self._study.tell(trial, evaluation)
-            self._note(evaluation)
+            outcome = evaluate(self._searcher.config_of(trial))
+            if isinstance(outcome, Failure):
+                self._study.tell_failure(trial, outcome)
+            else:
+                self._study.tell(trial, outcome)
+            self._note(outcome)
             repeats += 1
-        return self.evaluations[-1]
+        return self.outcomes[-1]
 
-    def _note(self, evaluation: Evaluation) -> None:
+    def _note(self, outcome: Outcome) -> None:
         self._told += 1
-        if evaluation.config not in self._seen:
-            self._seen.add(evaluation.config)
-            self.evaluations.append(evaluation)
+        if outcome.config not in self._seen:
+            self._seen.add(outcome.config)
+            self.outcomes.append(outcome)
+            if isinstance(outcome, Evaluation):
+                self.evaluations.append(outcome)
 
 
 def choose_members(result: SearchResult) -> dict[str, Evaluation]:

@@ -4,17 +4,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import optuna
+import sqlalchemy
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from supple.errors import SuppleError
-from supple.searching.evaluation import Evaluation
+from supple.machine import Machine
+from supple.searching.evaluation import Evaluation, Failure
 from supple.space import Space
-from supple.storage.database import WAIT_SECONDS, close_database, database_errors, make_durable
+from supple.storage.database import WAIT_SECONDS, close_database, database_errors, make_durable, open_database
 
 EVALUATION = "evaluation"
+FAILURE = "failure"
 SPACE = "space"
 SETTINGS = "settings"
+MACHINE = "machine"
 
 
 def open_storage(path: Path | None) -> optuna.storages.BaseStorage:
@@ -32,6 +36,11 @@ def open_storage(path: Path | None) -> optuna.storages.BaseStorage:
         )
         make_durable(storage.engine)
         return storage
+
+
+def database_of(storage: optuna.storages.BaseStorage) -> sqlalchemy.Engine:
+    """Return the database of a storage: what else belongs to a study stands there too."""
+    return storage.engine if isinstance(storage, optuna.storages.RDBStorage) else open_database(None)
 
 
 def close_storage(storage: optuna.storages.BaseStorage, path: Path | None) -> None:
@@ -80,14 +89,38 @@ class Study:
                 f'The study "{self._path}" was made with {what} ({held}, not {value}): use another file or folder.'
             )
 
+    def claim_machine(self, machine: Machine) -> None:
+        """Note the machine that latencies are measured on. Raises `SuppleError` where it was another one before."""
+        held = self.optuna.user_attrs.get(MACHINE)
+        if held is None:
+            self.optuna.set_user_attr(MACHINE, machine.to_json())
+        elif (earlier := Machine.from_json(held)).identity != machine.identity:
+            raise SuppleError(
+                f'The latencies in the study "{self._path}" are of another machine ({earlier.summary()}) than this one '
+                f"({machine.summary()}), and cannot stand in one search: go on there, or begin a new one."
+            )
+
     def tell(self, trial: optuna.Trial, evaluation: Evaluation) -> None:
         """Record a finished evaluation."""
         with _storage_errors(self._path):
             trial.set_user_attr(EVALUATION, evaluation.to_json())
             self.optuna.tell(trial, evaluation.point)
 
-    def evaluations(self) -> list[Evaluation]:
-        """Return the evaluations of all finished trials in their order, repeats included."""
+    def tell_failure(self, trial: optuna.Trial, failure: Failure) -> None:
+        """Record that a member could not be evaluated."""
         with _storage_errors(self._path):
-            trials = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return [Evaluation.from_json(trial.user_attrs[EVALUATION]) for trial in trials]
+            trial.set_user_attr(FAILURE, failure.to_json())
+            self.optuna.tell(trial, state=TrialState.FAIL)
+
+    def outcomes(self) -> list[Evaluation | Failure]:
+        """Return what came of all finished trials in their order, repeats included."""
+        with _storage_errors(self._path):
+            trials = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
+        # A trial that an interruption ended has neither: it never happened.
+        return [
+            Evaluation.from_json(trial.user_attrs[EVALUATION])
+            if EVALUATION in trial.user_attrs
+            else Failure.from_json(trial.user_attrs[FAILURE])
+            for trial in trials
+            if {EVALUATION, FAILURE} & trial.user_attrs.keys()
+        ]

@@ -38,15 +38,15 @@ def clock(monkeypatch) -> Clock:
     return made
 
 
-def layers(count: int) -> bytes:
+def layers(count: int, batch: int | str = "batch") -> bytes:
     """Return the content of a model of so many equal layers."""
     weight = numpy_helper.from_array(np.eye(8, dtype=np.float32), "w")
     names = ["x", *(f"h{number}" for number in range(1, count)), "y"]
     graph = helper.make_graph(
         [helper.make_node("MatMul", [names[index], "w"], [names[index + 1]]) for index in range(count)],
         "layers",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("batch", 8))],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ("batch", 8))],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (batch, 8))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (batch, 8))],
         [weight],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
@@ -54,7 +54,7 @@ def layers(count: int) -> bytes:
 
 
 @pytest.fixture
-def make_layers() -> Callable[[int], bytes]:
+def make_layers() -> Callable[..., bytes]:
     return layers
 
 

@@ -2,13 +2,16 @@
 
 import random
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from optuna.trial import TrialState
 
+from supple.cost import MeasurementFailed
 from supple.errors import SuppleError
+from supple.machine import describe_machine
 from supple.progress import Silent
-from supple.searching import Evaluation, SearchConfig, SearchResult, choose_members
+from supple.searching import Evaluation, Failure, SearchConfig, SearchResult, choose_members
 from supple.searching.search import BASELINE_STUDY, SEARCH_STUDY, run_search
 from supple.searching.study import EVALUATION, Study, close_storage, open_storage
 from supple.space import Dimension, Kind, Space
@@ -76,13 +79,60 @@ def test_an_interrupted_search_ends_as_one_that_was_not(space, evaluate, tmp_pat
     assert result == whole
 
 
+def _failing(evaluate, fails):
+    """Return what evaluates as `evaluate` does, but cannot measure where `fails` says so."""
+
+    def judge(config):
+        judge.calls.append(config)
+        if fails(config):
+            raise MeasurementFailed(f"No time for width {config['width0']}.", ["it was killed"])
+        return evaluate(config)
+
+    judge.calls = []
+    return judge
+
+
+def test_a_member_that_cannot_be_measured_costs_its_trial_only(space, evaluate, tmp_path):
+    judge = _failing(evaluate, lambda config: config["width0"] in (16, 24))
+    result = _search(space, judge, tmp_path / "study.sqlite")
+    assert len(result.searched) == len(result.baseline) == 12
+    assert result.failed
+    assert {entry.config["width0"] for entry in result.failed} <= {16, 24}
+    assert "No time for width" in result.failed[0].reason
+    assert len(judge.calls) == len(set(judge.calls))
+    # The failures are part of the study: a search that is over asks for nothing.
+    before = len(judge.calls)
+    assert _search(space, judge, tmp_path / "study.sqlite") == result
+    assert len(judge.calls) == before
+
+
+def test_a_search_whose_full_network_cannot_be_measured_ends(space, evaluate):
+    with pytest.raises(SuppleError, match="The search cannot go on: No time for width 64"):
+        _search(space, _failing(evaluate, lambda config: config == space.max()))
+
+
+def test_a_search_that_only_fails_ends(space, evaluate):
+    judge = _failing(evaluate, lambda config: config not in (space.max(), space.min()))
+    with pytest.raises(SuppleError, match="The search cannot go on"):
+        _search(space, judge)
+    assert len(judge.calls) < 12
+
+
+def test_latencies_of_two_machines_are_not_mixed(space, tmp_path):
+    here, path = describe_machine(), tmp_path / "study.sqlite"
+    _studies(space, path)[SEARCH_STUDY].claim_machine(here)
+    _studies(space, path)[SEARCH_STUDY].claim_machine(replace(here, os="an update"))
+    with pytest.raises(SuppleError, match=r"another machine \(.*\) than this one \(A board.*go on there, or begin"):
+        _studies(space, path)[SEARCH_STUDY].claim_machine(replace(here, cpu="A board"))
+
+
 def test_a_trial_that_was_evaluated_but_not_told_counts(space, evaluate, tmp_path):
     path = tmp_path / "study.sqlite"
     study = _studies(space, path)[SEARCH_STUDY]
     trial = study.optuna.ask({})
     trial.set_user_attr(EVALUATION, evaluate(space.min()).to_json())
     again = _studies(space, path)[SEARCH_STUDY]
-    assert [entry.config for entry in again.evaluations()] == [space.min()]
+    assert [entry.config for entry in again.outcomes()] == [space.min()]
     assert not again.optuna.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
 
 
@@ -146,6 +196,13 @@ def test_without_a_third_member_two_are_chosen(space, evaluate):
 def test_an_evaluation_survives_json(space, evaluate):
     entry = evaluate(space.min())
     assert Evaluation.from_json(entry.to_json()) == entry
+
+
+def test_a_failure_survives_json(space):
+    failure = Failure(space.min(), "It was killed.")
+    assert Failure.from_json(failure.to_json()) == failure
+    with pytest.raises(SuppleError, match="This is no failure of a member"):
+        Failure.from_json("[]")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"config": 1}', "[" * 100_000])
