@@ -25,7 +25,7 @@ from supple.bench.train_schemes import DEFAULT, schemes
 from supple.family import convert
 from supple.progress import Progress
 
-PASSES = 8
+PASSES = 4
 SCHEMES = (DEFAULT, "delayed, 1 random")
 
 
