@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from supple.runtime.onnx_template import OnnxTemplate
     from supple.runtime.parity import Parity, check_export, compare
     from supple.runtime.program import Format, Program
-    from supple.runtime.runtimes import BACKENDS, backend_for
+    from supple.runtime.runtimes import BACKENDS, Availability, availability, backend_for
     from supple.runtime.session import Session
     from supple.runtime.target import Device, Runtime, Target, parse_target
 
 __all__ = [
     "BACKENDS",
+    "Availability",
     "Backend",
     "Device",
     "Emitter",
@@ -32,6 +33,7 @@ __all__ = [
     "Runtime",
     "Session",
     "Target",
+    "availability",
     "backend_for",
     "check_export",
     "compare",
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Availability": "supple.runtime.runtimes",
     "BACKENDS": "supple.runtime.runtimes",
     "Backend": "supple.runtime.backend",
     "Device": "supple.runtime.target",
@@ -53,6 +56,7 @@ _HOMES = {
     "Runtime": "supple.runtime.target",
     "Session": "supple.runtime.session",
     "Target": "supple.runtime.target",
+    "availability": "supple.runtime.runtimes",
     "backend_for": "supple.runtime.runtimes",
     "check_export": "supple.runtime.parity",
     "compare": "supple.runtime.parity",

@@ -17,7 +17,7 @@ def evaluate_accuracy(session: Session, batches: Iterable[tuple[torch.Tensor, to
     """
     images = correct = 0
     for inputs, labels in batches:
-        predicted = session.run(inputs.numpy()).argmax(axis=1)
+        predicted = session.run_batches([inputs.numpy()]).argmax(axis=1)
         correct += int(np.count_nonzero(predicted == labels.numpy()))
         images += len(labels)
     if images == 0:

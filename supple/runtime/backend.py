@@ -1,6 +1,7 @@
 """What every runtime offers: writing members as its programs, opening them, and saying what is missing for that."""
 
 from abc import ABC, abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,8 +12,10 @@ from supple.runtime.target import Device, Runtime, Target
 from supple.space import Config
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from supple.family import Family
-    from supple.trace import Inputs
+    from supple.trace import Inputs, ModelInputs
 
 
 class Emitter(ABC):
@@ -30,9 +33,9 @@ class Backend(ABC):
     """A runtime. Each is one file with one subclass, which `supple.runtime.runtimes` lists.
 
     `missing` comes first: nothing else is called on a machine or for a device where it gives a reason. `emitter` is
-    called once for a family and a target, where PyTorch is; `open` once for every program, where it is measured, in a
-    process of its own, and needs no PyTorch unless that is the runtime. So a file of a runtime imports the runtime,
-    and what `emitter` needs, late.
+    called once for a family and a target, and `export` for a single module, where PyTorch is; `open` once for every
+    program, where it is measured, in a process of its own, and needs no PyTorch unless that is the runtime. So a file
+    of a runtime imports the runtime, and what `export` needs, late.
     """
 
     runtime: ClassVar[Runtime]
@@ -51,11 +54,36 @@ class Backend(ABC):
         """Load a program, from its content or its file. Raises `SuppleError` where it is none that can run there."""
 
     @abstractmethod
+    def export(self, module: "nn.Module", inputs: "ModelInputs") -> Program:
+        """Return a module, in eval mode, as a program for inputs of these shapes.
+
+        Raises `SuppleError` where it cannot be exported, or the runtime lacks an operator of it: with its name.
+        """
+
     def emitter(
         self, family: "Family", example_inputs: "Inputs", target: Target, progress: Progress = Silent()
     ) -> Emitter:
-        """Return what writes the members of a family for a target.
+        """Return what writes the members of a family for a target; by default it exports each by itself.
 
         `example_inputs`: a batch as the model takes it; where a program is for one batch size and resolution only, the
-        target's are taken. Raises `SuppleError` where the full network has no form for this runtime.
+        target's are taken. `progress` is told what makes it slow. Raises `SuppleError` where the target's resolution
+        does not suit the family, and may do so where the full network has no form for this runtime.
         """
+        from supple.runtime.target_inputs import inputs_for_target
+
+        return OneByOne(self, family, inputs_for_target(family, example_inputs, target))
+
+
+class OneByOne(Emitter):
+    """Exports each member by itself."""
+
+    def __init__(self, backend: Backend, family: "Family", inputs: "ModelInputs") -> None:
+        self._backend = backend
+        self._family = family
+        self._inputs = inputs
+
+    def emit(self, config: Config) -> Program:
+        """Return a member as a program for these inputs, at its own resolution where it has one."""
+        self._family.space.check(config)
+        inputs = self._inputs.map(partial(self._family.resize, config))
+        return self._backend.export(self._family.extract(config), inputs)

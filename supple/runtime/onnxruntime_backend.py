@@ -1,40 +1,46 @@
 """ONNX Runtime as a runtime: members cut out of one ONNX export."""
 
+from ctypes.util import find_library
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supple.progress import Progress, Silent
 from supple.runtime.backend import Backend, Emitter
+from supple.runtime.nvidia import missing_gpu
 from supple.runtime.program import Format, Program
 from supple.runtime.session import Session
 from supple.runtime.target import Device, Runtime, Target
-from supple.space import Config
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from supple.family import Family
-    from supple.runtime.onnx_template import OnnxTemplate
-    from supple.trace import Inputs
+    from supple.trace import Inputs, ModelInputs
 
-
-class OnnxEmitter(Emitter):
-    """Cuts members out of a template: for every runtime that opens ONNX."""
-
-    def __init__(self, template: "OnnxTemplate") -> None:
-        self._template = template
-
-    def emit(self, config: Config) -> Program:
-        """Return a member as an ONNX model whose batch size is free."""
-        return Program(self._template.cut(config), Format.ONNX)
+_FOR_GPUS = 'pip uninstall -y onnxruntime && pip install "onnxruntime-gpu[cuda,cudnn]"'
 
 
 class OnnxRuntimeBackend(Backend):
-    """ONNX Runtime on the processor."""
+    """ONNX Runtime on the processor, or on an NVIDIA GPU by CUDA or TensorRT."""
 
     runtime = Runtime.ONNXRUNTIME
     format = Format.ONNX
 
     def missing(self, device: Device) -> str | None:
-        """Return None: ONNX Runtime for the processor comes with supple."""
+        """Say whether this build of ONNX Runtime has the device, and the machine too."""
+        if find_spec("onnxruntime") is None:
+            return "ONNX Runtime is not installed: pip install onnxruntime"
+        if device is Device.CPU:
+            return None
+        if missing := missing_gpu():
+            return missing
+        import onnxruntime
+
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            return f"this ONNX Runtime is built for the processor only: {_FOR_GPUS}"
+        if device is Device.TENSORRT and find_spec("tensorrt") is None and find_library("nvinfer") is None:
+            return "TensorRT is not installed: pip install tensorrt"
         return None
 
     def version(self) -> str:
@@ -45,14 +51,25 @@ class OnnxRuntimeBackend(Backend):
 
     def open(self, program: bytes | Path, target: Target) -> Session:
         """Load an ONNX model. Raises `SuppleError` where it is none that can run."""
+        if target.device is not Device.CPU:
+            import onnxruntime
+
+            # Finds CUDA's libraries where pip has put them.
+            onnxruntime.preload_dlls()
         from supple.runtime.onnx_session import OnnxSession
 
-        return OnnxSession(program, target.threads)
+        return OnnxSession(program, target.threads, target.device)
+
+    def export(self, module: "nn.Module", inputs: "ModelInputs") -> Program:
+        """Return a module as an ONNX model of any batch size. Raises `SuppleError` where it cannot be exported."""
+        from supple.runtime.onnx_emitter import onnx_program
+
+        return onnx_program(module, inputs)
 
     def emitter(
         self, family: "Family", example_inputs: "Inputs", target: Target, progress: Progress = Silent()
     ) -> Emitter:
         """Return what cuts members out of one export of the full network."""
-        from supple.runtime.onnx_template import OnnxTemplate
+        from supple.runtime.onnx_emitter import onnx_emitter
 
-        return OnnxEmitter(OnnxTemplate(family, example_inputs, progress))
+        return onnx_emitter(family, example_inputs, target, progress)

@@ -11,7 +11,7 @@ class Format(StrEnum):
 
     ONNX = "onnx"
     EXECUTORCH = "pte"
-    TORCH = "pt2"
+    TORCH = "safetensors"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,43 @@
+"""Members as ONNX models, for every runtime that opens them."""
+
+from torch import nn
+
+from supple.family import Family
+from supple.progress import Progress
+from supple.runtime.backend import Emitter
+from supple.runtime.onnx_export import exported_model, file_content, remove_notes
+from supple.runtime.onnx_template import OnnxTemplate
+from supple.runtime.program import Format, Program
+from supple.runtime.target import Target
+from supple.runtime.target_inputs import inputs_at_resolution
+from supple.space import Config
+from supple.trace import Inputs, ModelInputs
+
+
+class OnnxEmitter(Emitter):
+    """Cuts members out of a template."""
+
+    def __init__(self, template: OnnxTemplate) -> None:
+        self._template = template
+
+    def emit(self, config: Config) -> Program:
+        """Return a member as an ONNX model whose batch size is free."""
+        return Program(self._template.cut(config), Format.ONNX)
+
+
+def onnx_emitter(family: Family, example_inputs: Inputs, target: Target, progress: Progress) -> OnnxEmitter:
+    """Return what cuts members out of one export of the full network, at the target's resolution.
+
+    Raises `SuppleError` where the network cannot be exported, or the target's resolution does not suit it.
+    """
+    return OnnxEmitter(OnnxTemplate(family, inputs_at_resolution(family, example_inputs, target), progress))
+
+
+def onnx_program(module: nn.Module, inputs: ModelInputs) -> Program:
+    """Return a module, exported by itself, as an ONNX model whose batch size is free.
+
+    Raises `SuppleError` where it cannot be exported.
+    """
+    model = exported_model(module, inputs, optimize=True)
+    remove_notes(model)
+    return Program(file_content(model), Format.ONNX)

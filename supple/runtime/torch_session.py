@@ -1,0 +1,78 @@
+"""PyTorch programs, loaded and ready to run, as they are or compiled."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from supple.errors import SuppleError, class_and_first_line
+from supple.runtime.session import Array, Session, content_of
+from supple.runtime.target import Device, Target
+from supple.runtime.torch_program import read
+from supple.trace.silence import silenced
+
+Tensors = tuple[torch.Tensor, ...]
+
+
+class TorchSession(Session):
+    """A program of PyTorch's operators, on the processor or a GPU, in float32 as it says: no TF32.
+
+    The number of threads is the process's: the session that ran last has set it for all.
+    """
+
+    def __init__(self, program: bytes | Path, target: Target, compiled: bool = False) -> None:
+        """Load a program. Raises `SuppleError` where it is none, or where there is no such device."""
+        content, name = content_of(program)
+        self._threads = target.threads
+        self._device = torch.device(target.device.value)
+        if target.device is Device.CUDA:
+            torch.backends.cudnn.allow_tf32 = False
+        try:
+            found = read(content, self._device, name)
+        except RuntimeError as error:
+            raise SuppleError(f'{name} cannot be loaded for "{target}": {class_and_first_line(error)}') from error
+        self.inputs = found.inputs
+        self._module: Callable[..., Tensors] = found.module
+        if compiled:
+            # Processes that wait to compile more would share the cores with what is timed.
+            self._module = torch.compile(found.module, fullgraph=True, dynamic=False, options={"compile_threads": 1})
+
+    def run(self, *inputs: Array) -> Array:
+        """Run one batch and return the first output. Raises `SuppleError` where the inputs do not fit."""
+        outputs = self.prepared(*inputs)()
+        array: Array = outputs[0].cpu().numpy()
+        return array
+
+    def prepared(self, *inputs: Array) -> Callable[[], Tensors]:
+        """Return a call that runs one batch on tensors that lie on the device already; it has run once.
+
+        So what is compiled at the first run is compiled before anything is timed.
+        """
+        self.check_fit(inputs)
+        torch.set_num_threads(self._threads)
+        tensors = [torch.tensor(array, device=self._device) for array in inputs]
+        call = partial(_computed, self._module, tensors, _waiting(self._device))
+        try:
+            # PyTorch's caches on disk are pickles: nothing is unpickled here.
+            with silenced(), torch.compiler.config.patch(force_disable_caches=True):  # type: ignore[attr-defined]
+                call()
+        except Exception as error:  # whatever PyTorch, its compiler, or the compiler that that one calls raises
+            raise self.misfit("PyTorch", inputs, class_and_first_line(error)) from error
+        return call
+
+
+def _computed(module: Callable[..., Tensors], tensors: list[torch.Tensor], wait: Callable[[], Any]) -> Tensors:
+    outputs = module(*tensors)
+    wait()
+    return outputs
+
+
+def _waiting(device: torch.device) -> Callable[[], Any]:
+    """Return what waits until a device has computed all that it was given."""
+    return torch.cuda.synchronize if device.type == "cuda" else _nothing
+
+
+def _nothing() -> None:
+    pass
