@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell grep '^torch==' constraints.txt)
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
-TEST_EXTRAS := dev,openvino,executorch,transformers,ray,postgres,tensorboard
+TEST_EXTRAS := dev,openvino,executorch,transformers,ray,postgres,tensorboard,worker
 # The extra "timm" goes in without what it depends on: its torchvision would bring the CUDA build of torch. The rest of it
 # comes with the other extras, and tests/without_torchvision.py lets timm load beside any build of torch.
 WITHOUT_DEPENDENCIES := timm torchvision

@@ -20,6 +20,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_MEGABYTE = 1_000_000
+
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file: the model, the data, the settings.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run directory. Default: a new one below runs/.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
@@ -206,6 +208,35 @@ def measure_command(
         _fail(error, debug)
 
 
+@app.command()
+def worker(
+    listen: Annotated[str, typer.Option("--listen", metavar="HOST:PORT", help="Address to listen on.")],
+    token_file: Annotated[
+        Path, typer.Option("--token-file", metavar="FILE", help="File with the token, which nobody else can read.")
+    ],
+    largest_program: Annotated[
+        int, typer.Option("--largest-program", metavar="MB", min=1, help="Size that a program may have.")
+    ] = 512,
+    memory: Annotated[
+        int | None,
+        typer.Option("--memory", metavar="MB", min=1, help="Memory for measuring. Default: all of the machine."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Measure programs on this device for searches on other machines, until Ctrl-C.
+
+    There, `remote+onnxruntime:cpu@HOST:PORT` is the target. Neither PyTorch nor ONNX is needed here.
+    """
+    try:
+        from supple.cost.worker.serving import WorkerOptions, serve
+
+        memory_bytes = None if memory is None else memory * _MEGABYTE
+        options = WorkerOptions(listen, token_file, largest_program * _MEGABYTE, memory_bytes)
+        serve(options, lambda line: typer.echo(line, err=True))
+    except (SuppleError, OSError) as error:
+        _fail(error, debug)
+
+
 def _execute(
     file: Path,
     name: str,
@@ -242,10 +273,13 @@ def _fail(error: Exception, debug: bool) -> None:
 
 
 def _tell(line: str) -> None:
-    from supple.runs import tells_the_user
+    # Where torchrun started several processes, one of them tells; a device that only measures has no PyTorch to ask.
+    if "WORLD_SIZE" in os.environ:
+        from supple.runs import tells_the_user
 
-    if tells_the_user():
-        typer.echo(line, err=True)
+        if not tells_the_user():
+            return
+    typer.echo(line, err=True)
 
 
 def main() -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from supple.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from supple.cost.device import Limits, MeasurementFailed, MeasuringDevice, ProgramRefused, open_device
+    from supple.cost.device import MeasurementFailed, MeasuringDevice, ProgramRefused, open_device
     from supple.cost.latency import LATENCY_SPREAD, Effort, Latency, time_against_reference, time_interleaved
     from supple.cost.measuring import measure
     from supple.cost.meter import LatencyMeter
+    from supple.cost.patience import Limits
     from supple.cost.store import Conditions, MeasurementStore
     from supple.family.counting import count_macs, count_parameters
 
@@ -40,7 +41,7 @@ _HOMES = {
     "LATENCY_SPREAD": "supple.cost.latency",
     "Latency": "supple.cost.latency",
     "LatencyMeter": "supple.cost.meter",
-    "Limits": "supple.cost.device",
+    "Limits": "supple.cost.patience",
     "MeasurementFailed": "supple.cost.device",
     "MeasurementStore": "supple.cost.store",
     "MeasuringDevice": "supple.cost.device",

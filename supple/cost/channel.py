@@ -58,7 +58,7 @@ class Channel:
             raise ChannelError(f"announced a message of {length} bytes")
         message = parse_message(self._read(length, deadline))
         size = message.pop("size", None)
-        if not isinstance(size, int) or not 0 <= size <= self._largest_content:
+        if type(size) is not int or not 0 <= size <= self._largest_content:
             raise ChannelError(f"announced a content of {size!r} bytes")
         return message, self._read(size, deadline)
 

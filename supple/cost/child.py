@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from supple.cost.channel import Channel, ChannelError, Message
-from supple.cost.device import Limits, TryError
+from supple.cost.patience import Limits, TryError
 from supple.cost.request import PROTOCOL, Kind
 from supple.runtime.target import Target
 
@@ -43,12 +43,12 @@ class Child:
         os.close(from_child)
         self.end = weakref.finalize(self, _end, self._process, self._channel, self._printed)
         try:
-            hello = self.receive(limits.starting_seconds, Kind.HELLO)
+            hello = self.receive(limits.starting_seconds)
         except TryError:
             self.end()
             raise
         self.runtime_version = str(hello.get("runtime_version"))
-        if hello.get("protocol") != PROTOCOL:
+        if (hello.get("kind"), hello.get("protocol")) != (Kind.HELLO, PROTOCOL):
             self.end()
             raise TryError("is of another version of supple")
 
@@ -69,14 +69,12 @@ class Child:
         except ChannelError as error:
             raise TryError(self._reason(error)) from error
 
-    def receive(self, seconds: float, *kinds: Kind) -> Message:
-        """Wait for a message of one of these kinds. Raises `TryError` where none comes in time, or another."""
+    def receive(self, seconds: float) -> Message:
+        """Wait for a message. Raises `TryError` where none comes in time."""
         try:
             message, _ = self._channel.receive(seconds)
         except ChannelError as error:
             raise TryError(self._reason(error)) from error
-        if message.get("kind") not in kinds:
-            raise TryError("sent a message out of turn")
         return message
 
     def _reason(self, error: ChannelError) -> str:

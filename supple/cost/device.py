@@ -7,14 +7,14 @@ figure. This file alone decides how often it is tried.
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
 from supple.cost.answer import LieError, checked_latencies
 from supple.cost.channel import Message
 from supple.cost.latency import Effort, Latency
+from supple.cost.patience import DEFAULT_LIMITS, Limits, TryError
 from supple.cost.request import Kind, Request
 from supple.errors import SuppleError
 from supple.machine import Machine
@@ -43,27 +43,6 @@ class ProgramRefused(MeasurementFailed):
         self.digest = digest
 
 
-class TryError(Exception):
-    """One try failed; the text says what the other side did, as in "its process was killed"."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a measuring process may take before it counts as lost.
-
-    Seconds to start, to load one program and run it once, and between two signs of life while it measures.
-    `memory_bytes` is the memory that it may use (None: as much as the machine has).
-    """
-
-    starting_seconds: float = 120.0
-    loading_seconds: float = 300.0
-    silent_seconds: float = 60.0
-    memory_bytes: int | None = None
-
-
-DEFAULT_LIMITS = Limits()
-
-
 class MeasuringDevice(ABC):
     """Measures the programs of one target, one measurement at a time; close it, or use it in a `with` statement.
 
@@ -83,7 +62,7 @@ class MeasuringDevice(ABC):
         """The version of the runtime there. Raises `MeasurementFailed` where it cannot be asked."""
 
     @abstractmethod
-    def messages(self, request: Request, content_of: Callable[[str], bytes]) -> Iterator[Message]:
+    def messages(self, request: Request, content_of: Callable[[str], bytes]) -> Generator[Message]:
         """Yield what the other side says to a request; the last message is the one that ends it.
 
         `content_of` gives the content of a program by its digest. Raises `TryError`. Whoever stops reading closes the
@@ -174,8 +153,13 @@ class MeasuringDevice(ABC):
 def open_device(target: Target, limits: Limits = DEFAULT_LIMITS) -> MeasuringDevice:
     """Return what measures a target's programs: a process of its own here, or the target's worker.
 
-    Raises `SuppleError` where the runtime is not there, and what adds it.
+    Raises `SuppleError` where this machine lacks the runtime, with what adds it, and where there is no token for the
+    worker. A worker is first asked when something is measured.
     """
+    if target.worker is not None:
+        from supple.cost.remote_device import RemoteDevice
+
+        return RemoteDevice(target, limits)
     from supple.cost.local_device import LocalDevice
 
     return LocalDevice(target, limits)

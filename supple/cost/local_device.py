@@ -1,18 +1,16 @@
 """This machine as a device: programs are measured in a process of their runtime, which is kept between measurements."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import cached_property
 
 from supple.cost.channel import Message
 from supple.cost.child import Child
-from supple.cost.device import DEFAULT_LIMITS, Limits, MeasuringDevice, TryError
+from supple.cost.device import MeasuringDevice
+from supple.cost.patience import DEFAULT_LIMITS, Limits, Patience
 from supple.cost.request import Kind, Request
 from supple.machine import Machine, describe_machine
 from supple.runtime.runtimes import backend_for
 from supple.runtime.target import Target
-
-_MOST_TIMES_LONGER = 10
 
 
 class LocalDevice(MeasuringDevice):
@@ -43,16 +41,14 @@ class LocalDevice(MeasuringDevice):
         """The number of the measuring process, None where there is none."""
         return None if self._child is None else self._child.pid
 
-    def messages(self, request: Request, content_of: Callable[[str], bytes]) -> Iterator[Message]:
+    def messages(self, request: Request, content_of: Callable[[str], bytes]) -> Generator[Message]:
         """Yield what the measuring process says to a request. Raises `TryError`."""
         child = self._ready_child()
-        is_over = False
+        patience = Patience(request, self._limits)
         try:
-            for message in self._conversation(child, request, content_of):
-                is_over = message.get("kind") in (Kind.ANSWER, Kind.REFUSED)
-                yield message
+            yield from self._conversation(child, request, patience, content_of)
         finally:
-            if not is_over:
+            if not patience.is_over:
                 self.reset()
 
     def reset(self) -> None:
@@ -72,31 +68,14 @@ class LocalDevice(MeasuringDevice):
             self._child = Child(self.target, self._limits, memory_bytes)
         return self._child
 
-    def _conversation(self, child: Child, request: Request, content_of: Callable[[str], bytes]) -> Iterator[Message]:
-        limits = self._limits
-        child.send(request.to_json(), b"", limits.silent_seconds)
-        wanted = child.receive(limits.silent_seconds, Kind.WANTED)
-        for digest in _known(wanted.get("digests"), request):
-            message: Message = {"kind": Kind.PROGRAM, "digest": digest}
-            child.send(message, content_of(digest), limits.loading_seconds)
-            message = child.receive(limits.loading_seconds, Kind.LOADED, Kind.REFUSED)
+    def _conversation(
+        self, child: Child, request: Request, patience: Patience, content_of: Callable[[str], bytes]
+    ) -> Generator[Message]:
+        child.send(request.to_json(), b"", patience.seconds)
+        while not patience.is_over:
+            message = child.receive(patience.seconds)
+            patience.hear(message)
             yield message
-            if message["kind"] == Kind.REFUSED:
-                return
-        # Slow programs are run a few times each even where that takes longer than the effort; not for ever.
-        deadline = time.monotonic() + _MOST_TIMES_LONGER * (request.effort.max_seconds + limits.silent_seconds)
-        while time.monotonic() < deadline:
-            message = child.receive(limits.silent_seconds, Kind.ALIVE, Kind.ANSWER)
-            yield message
-            if message["kind"] == Kind.ANSWER:
-                return
-        raise TryError(f"measured for much longer than {request.effort.max_seconds:g} s")
-
-
-def _known(digests: object, request: Request) -> list[str]:
-    """Return the digests that the process wants. Raises `TryError` where it asks for what it cannot lack."""
-    if not isinstance(digests, list) or len(set(map(str, digests))) < len(digests):
-        raise TryError("did not say which programs it lacks")
-    if any(digest not in request.digests for digest in digests):
-        raise TryError("asked for a program that is none of this measurement")
-    return digests
+            if patience.wanted and not patience.is_over:
+                digest = patience.wanted[0]
+                child.send({"kind": Kind.PROGRAM, "digest": digest}, content_of(digest), patience.seconds)

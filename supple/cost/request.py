@@ -11,6 +11,9 @@ from supple.runtime.target import Target
 PROTOCOL = 1
 """The version of the messages; both ends must speak the same."""
 
+PROTOCOL_HEADER = "Supple-Protocol"
+"""The header of each request to a worker that holds the version."""
+
 
 class Kind(StrEnum):
     """What a message is about; it stands under `kind`."""
@@ -19,6 +22,8 @@ class Kind(StrEnum):
     """From the process: it is ready, and says what it is."""
     MEASURE = "measure"
     """To the process: a request."""
+    WAITING = "waiting"
+    """From a worker: another measurement goes first."""
     WANTED = "wanted"
     """From the process: the digests of the programs that it lacks."""
     PROGRAM = "program"
