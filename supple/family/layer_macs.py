@@ -3,20 +3,20 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
 from supple.family.activation import parameter_places, places_by_tensor
 from supple.family.counting import run_counted, samples_of
 from supple.family.family import Family
+from supple.family.products import macs_of
 from supple.family.resolution import RESOLUTION
 from supple.space import Config
-from supple.trace import Structure
+from supple.trace import Axis, Structure
 from supple.trace.choice import all_options
 
 REMEMBERED = 1 << 16
@@ -29,10 +29,10 @@ class LayerMacs:
     A layer costs as much as its weight has elements, times the positions (pixels, tokens) that it serves. One run of
     the network with all its options, on zeros in the shapes of the example inputs, says what each weight of full size
     costs (one run for each resolution, where those are elastic); of that a member pays the share of the elements that
-    it keeps. `Family.count_macs` runs the member instead, and agrees exactly where every product is one with a weight,
-    as in convolutional networks. Products of two activations, as in attention, are left out; those of recurrent layers,
-    which PyTorch's own counter leaves out, are there. A weight that several modules share counts in full where any of
-    them is present.
+    it keeps. A product of two activations, as in attention, costs as much as the layer that made one of them has
+    outputs: so a member pays the share of those that it keeps. `Family.count_macs` runs the member instead, and agrees
+    exactly where every product is of one of these kinds, as in convolutional networks, recurrent ones and
+    transformers. A weight that several modules share counts in full where any of them is present.
 
     Raises `SuppleError` where the shapes of the example inputs could not be written down, or the model does not run on
     them.
@@ -60,20 +60,22 @@ class LayerMacs:
 class _Layer:
     """A weight under the `keys` of all its modules, and what it costs whole, by resolution (None where all are one).
 
-    `dimensions` are those that what it costs in a member depends on.
+    A member pays in proportion to the sizes of `axes`. `dimensions` are those that what it costs depends on. Products
+    of tensors that no weight has made have no keys.
     """
 
     keys: tuple[str, ...]
+    axes: tuple[Axis, ...]
     structure: Structure
     dimensions: tuple[str, ...]
     whole: Mapping[int | None, int]
 
     def macs(self, config: Mapping[str, int]) -> int:
         """Return what the weight costs in a member; of the config, the layer's own dimensions are enough."""
-        if not any(self._is_present(key, config) for key in self.keys):
+        if self.keys and not any(self._is_present(key, config) for key in self.keys):
             return 0
         kept = full = 1
-        for axis in self.structure.axes[self.keys[0]]:
+        for axis in self.axes:
             kept *= axis.size(config)
             full *= axis.full
         return self.whole[config.get(RESOLUTION)] * kept // full
@@ -82,44 +84,53 @@ class _Layer:
         return all(block.is_present(config) for block in self.structure.blocks if key.startswith(block.path + "."))
 
 
+class _Charge(NamedTuple):
+    """What a product costs in proportion to: all axes of a weight, or the one that counts the layer's outputs."""
+
+    key: str | None
+    axis: int | None = None
+
+
 def _layers(family: Family) -> Iterator[_Layer]:
     structure, space = family.structure, family.space
     resolutions = space[RESOLUTION].values if RESOLUTION in space else (None,)
-    runs = {resolution: _macs_by_weight(family, resolution) for resolution in resolutions}
-    for places in places_by_tensor(parameter_places(family.model)):
-        keys = tuple(place.key for place in places)
-        whole = {resolution: macs.get(keys[0], 0) for resolution, macs in runs.items()}
-        if any(whole.values()):
-            names = {name for axis in structure.axes[keys[0]] for name in axis.dimensions}
-            names |= {block.dimension for block in structure.blocks for key in keys if key.startswith(block.path + ".")}
-            names |= {RESOLUTION} & {entry.name for entry in space.dimensions}
-            yield _Layer(keys, structure, tuple(sorted(names)), whole)
+    runs = {resolution: _macs_by_charge(family, resolution) for resolution in resolutions}
+    places = {together[0].key: together for together in places_by_tensor(parameter_places(family.model))}
+    for charge in dict.fromkeys(charge for macs in runs.values() for charge in macs):
+        keys = () if charge.key is None else tuple(place.key for place in places[charge.key])
+        axes = structure.axes[keys[0]] if keys else ()
+        axes = axes if charge.axis is None else (axes[charge.axis],)
+        names = {name for axis in axes for name in axis.dimensions}
+        names |= {block.dimension for block in structure.blocks for key in keys if key.startswith(block.path + ".")}
+        names |= {RESOLUTION} & {entry.name for entry in space.dimensions}
+        whole = {resolution: macs.get(charge, 0) for resolution, macs in runs.items()}
+        yield _Layer(keys, axes, structure, tuple(sorted(names)), whole)
 
 
-def _macs_by_weight(family: Family, resolution: int | None) -> dict[str, int]:
-    """Return what each weight costs in the network with all its options, for one sample, by its first key."""
+def _macs_by_charge(family: Family, resolution: int | None) -> dict[_Charge, int]:
+    """Return what the network with all its options costs, for one sample, by what that is in proportion to."""
     inputs = family.example_zeros(family.space.config({} if resolution is None else {RESOLUTION: resolution}))
-    # Without cuDNN, recurrent layers run as products of matrices on a GPU too.
-    without_cudnn = torch.backends.cudnn.flags(enabled=False)
-    with family.whole() as model, all_options(model), without_cudnn:
+    with family.whole() as model, all_options(model):
         counting = _Counting(model)
         run_counted(model, inputs, counting)
-    return {key: macs // samples_of(inputs) for key, macs in counting.macs.items()}
+    return {charge: macs // samples_of(inputs) for charge, macs in counting.macs.items() if macs}
 
 
 class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up, for each weight, the multiply-accumulates of the products that it enters.
 
-    What is computed from weights alone, such as a weight under weight norm, stands for the largest of them.
+    What is computed from weights alone, such as a weight under weight norm, stands for the largest of them. An
+    activation remembers the layer that made it, up to the next product.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.macs: dict[str, int] = {}
+        self.macs: dict[_Charge, int] = {}
         self._weights: dict[int, tuple[str, torch.Tensor]] = {}
         for places in places_by_tensor(parameter_places(model)):
             self._weights.setdefault(_memory(places[0].tensor), (places[0].key, places[0].tensor))
-        # Memory that is given back may be given out again, to an activation.
+        self._makers: dict[int, _Charge] = {}
+        # Memory that is given back may be given out again, to another activation.
         self._alive: list[torch.Tensor] = []
 
     def __torch_dispatch__(
@@ -128,28 +139,55 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         output = func(*args, **kwargs)
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-        weights = [self._weights[_memory(tensor)] for tensor in tensors if _memory(tensor) in self._weights]
+        weights = [tensor for tensor in tensors if _memory(tensor) in self._weights]
+        makers = [self._makers[_memory(tensor)] for tensor in tensors if _memory(tensor) in self._makers]
+        macs = macs_of(func, args, kwargs, output)
         if weights:
-            key, weight = max(weights, key=lambda entry: (entry[1].ndim, entry[1].numel()))
-            operations = flop_registry.get(func._overloadpacket)
-            if operations is not None:
-                self._add(key, operations(*args, **kwargs, out_val=output) // 2)
-            elif func._overloadpacket is torch.ops.aten.mkldnn_rnn_layer:
-                for key, weight in weights:
+            operand = max(weights, key=self._rank)
+            key, weight = self._weights[_memory(operand)]
+            if macs is not None and func._overloadpacket is torch.ops.aten.mkldnn_rnn_layer:
+                for matrix in {self._weights[_memory(tensor)] for tensor in weights if tensor.ndim == 2}:
                     # inputs: (time, batch, features); biases are vectors.
-                    self._add(key, args[0].shape[:2].numel() * weight.numel() if weight.ndim == 2 else 0)
+                    self._add(_Charge(matrix[0]), args[0].shape[:2].numel() * matrix[1].numel())
+            elif macs is not None:
+                self._add(_Charge(key), macs)
+                makers = [_Charge(key, _output_axis(func, args, operand, weight))]
             if len(weights) == len(tensors):
                 self._stand_for(key, weight, output)
+                return output
+        elif macs is not None:
+            self._add(makers[0] if makers else _Charge(None), macs)
+            makers = []
+        self._remember(makers, output)
         return output
 
-    def _add(self, key: str, macs: int) -> None:
-        self.macs[key] = self.macs.get(key, 0) + macs
+    def _rank(self, tensor: torch.Tensor) -> tuple[int, int]:
+        weight = self._weights[_memory(tensor)][1]
+        return weight.ndim, weight.numel()
+
+    def _add(self, charge: _Charge, macs: int) -> None:
+        self.macs[charge] = self.macs.get(charge, 0) + macs
 
     def _stand_for(self, key: str, weight: torch.Tensor, output: Any) -> None:
         for leaf in tree_leaves(output):
             if isinstance(leaf, torch.Tensor):
                 self._weights.setdefault(_memory(leaf), (key, weight))
                 self._alive.append(leaf)
+
+    def _remember(self, makers: list[_Charge], output: Any) -> None:
+        for leaf in tree_leaves(output):
+            if isinstance(leaf, torch.Tensor) and makers:
+                self._makers.setdefault(_memory(leaf), makers[0])
+                self._alive.append(leaf)
+
+
+def _output_axis(func: Any, args: tuple[Any, ...], operand: torch.Tensor, weight: torch.Tensor) -> int:
+    """Return the axis of a weight that counts the outputs of its product, however the product takes the weight."""
+    if func._overloadpacket is torch.ops.aten.convolution:
+        is_transposed: bool = args[6]
+        return 1 if is_transposed else 0
+    strides = weight.stride()
+    return strides.index(operand.stride(-1)) if operand.stride(-1) in strides else 0
 
 
 def _memory(tensor: torch.Tensor) -> int:

@@ -166,6 +166,14 @@ class Structure:
         frozen = (*self.frozen, Frozen(f"{dimension} {value}", reason))
         return replace(self.with_values(dimension, values), frozen=frozen)
 
+    def with_all_options(self) -> "Structure":
+        """Return the structure of the network in which every option of each choice is there: no choice is left."""
+        structure = self
+        for entry in self.space.dimensions:
+            if entry.kind is Kind.OPERATOR:
+                structure = structure._without(entry.name)
+        return structure
+
     def with_values(self, dimension: str, values: tuple[int, ...]) -> "Structure":
         """Return the structure with other values of one dimension; the largest must stay the user's own.
 

@@ -3,11 +3,18 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from supple.errors import SuppleError
 from supple.family.counting import count_macs, count_parameters
 from supple.models import mobilenet_small, resnet_demo
+
+
+class FusedAttention(nn.Module):
+    def forward(self, query, key, value):
+        return functional.scaled_dot_product_attention(query, key, value, enable_gqa=True)
 
 
 class Product(nn.Module):
@@ -30,9 +37,22 @@ def test_macs_of_known_layers():
     assert count_macs(nn.Conv2d(6, 6, 3, padding=1, groups=6), torch.zeros(1, 6, 5, 5)) == 5 * 5 * 3 * 3 * 6
 
 
-def test_the_projections_of_a_transformer_layer_count():
+def test_the_projections_and_the_attention_of_a_transformer_layer_count():
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-    assert count_macs(layer, torch.zeros(1, 5, 8)) >= 5 * (4 * 8 * 8 + 2 * 8 * 16)
+    assert count_macs(layer, torch.zeros(1, 5, 8)) == 5 * (4 * 8 * 8 + 2 * 8 * 16) + 2 * 5 * 5 * 8
+
+
+def test_fused_attention_counts_as_much_as_its_products_of_matrices():
+    # Two query heads share each key head.
+    inputs = torch.zeros(1, 4, 7, 6), torch.zeros(1, 2, 9, 6), torch.zeros(1, 2, 9, 3)
+    assert count_macs(FusedAttention(), inputs) == 4 * 7 * 9 * (6 + 3)
+    with sdpa_kernel(SDPBackend.MATH):
+        assert count_macs(FusedAttention(), inputs) == 4 * 7 * 9 * (6 + 3)
+
+
+@pytest.mark.parametrize(("layer", "gates"), [(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)])
+def test_recurrent_layers_count(layer, gates):
+    assert count_macs(layer(6, 8, batch_first=True), torch.zeros(2, 5, 6)) == 5 * gates * 8 * (6 + 8)
 
 
 def test_macs_are_those_of_one_sample():
