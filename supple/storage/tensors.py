@@ -41,7 +41,7 @@ def load_tensors(path: Path | str) -> dict[str, Tensor]:
     """
     import safetensors
 
-    _check_header(Path(path))
+    check_header(Path(path))
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             # The tensors that it returns lie in the mapped file and would change with it.
@@ -52,13 +52,13 @@ def load_tensors(path: Path | str) -> dict[str, Tensor]:
 
 def load_metadata(path: Path | str) -> dict[str, str]:
     """Return the text notes that were saved with the tensors. Raises `SuppleError` as `load_tensors` does."""
-    notes = _check_header(Path(path)).get("__metadata__", {})
+    notes = check_header(Path(path)).get("__metadata__", {})
     if not isinstance(notes, dict) or not all(isinstance(value, str) for value in notes.values()):
         raise SuppleError(f'"{path}" is no whole safetensors file: its notes are not text.')
     return notes
 
 
-def _check_header(path: Path) -> dict[str, object]:
+def check_header(path: Path) -> dict[str, object]:
     """Read the header before anything trusts the length that it claims: 8 bytes little-endian, then that much JSON."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
