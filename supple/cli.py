@@ -187,7 +187,7 @@ def convert_command(
 def measure_command(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Exported models (.onnx, .pte, .pt2), compared side by side."),
+        typer.Argument(metavar="FILE...", help="Exported models (.onnx, .pte, .safetensors), compared side by side."),
     ],
     target: Annotated[
         str, typer.Option("--target", help="Where to measure: `supple targets` lists what this machine has.")

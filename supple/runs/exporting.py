@@ -12,7 +12,7 @@ from supple.report import ExportedMember
 from supple.report import Parity as ReportedParity
 from supple.runs.config import RunConfig
 from supple.runs.directory import RunDirectory
-from supple.runtime import OnnxSession, Parity, evaluate_accuracy, export, parse_target
+from supple.runtime import BACKENDS, Parity, backend_for, evaluate_accuracy, export, judging_target, parse_target
 from supple.searching import SearchResult, choose_members
 from supple.storage import write_atomically
 from supple.training import calibration_inputs
@@ -39,24 +39,25 @@ def export_members(
         del family.statistics[config_of_others]
     save(family, directory.family)
     target = parse_target(config.search.target)
+    judge = judging_target(target)
     real_inputs = _first_inputs(splits.valid, config.export.parity_images)
     files: dict[str, Path] = {}
     parities: dict[str, Parity] = {}
     progress.start("export", 2 * len(chosen) + 1, "steps")
     for name, entry in chosen.items():
         member = family.extract(entry.config).eval()
-        files[name] = directory.members / f"{name}.onnx"
+        files[name] = directory.members / f"{name}.{BACKENDS[target.runtime].format}"
         examples = tuple(family.resize(entry.config, tensor) for tensor in splits.example_inputs)
         checked = family.resize(entry.config, real_inputs)
-        parities[name] = export(member, examples, files[name], check_inputs=checked)
+        parities[name] = export(member, examples, files[name], checked, target)
         write_atomically(files[name].with_suffix(".json"), entry.config.to_json())
         progress.advance(1, exported=name)
-    latencies = measure(files, config.search.target, Effort(max_seconds=config.export.latency_seconds))
+    latencies = measure(files, target, Effort(max_seconds=config.export.latency_seconds))
     progress.advance(1)
     members = []
     for name, entry in chosen.items():
         test = ((family.resize(entry.config, inputs), labels) for inputs, labels in splits.test)
-        accuracy = evaluate_accuracy(OnnxSession(files[name], target.threads), test)
+        accuracy = evaluate_accuracy(backend_for(judge).open(files[name], judge), test)
         progress.advance(1, tested=name, accuracy=accuracy)
         latency = latencies[name]
         members.append(

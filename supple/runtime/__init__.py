@@ -10,7 +10,7 @@ from supple.lazy import lazy_names
 if TYPE_CHECKING:
     from supple.runtime.accuracy import evaluate_accuracy
     from supple.runtime.backend import Backend, Emitter
-    from supple.runtime.onnx_export import export
+    from supple.runtime.exporting import export, judging_target
     from supple.runtime.onnx_session import OnnxSession
     from supple.runtime.onnx_template import OnnxTemplate
     from supple.runtime.parity import Parity, check_export, compare
@@ -39,6 +39,7 @@ __all__ = [
     "compare",
     "evaluate_accuracy",
     "export",
+    "judging_target",
     "parse_target",
 ]
 
@@ -61,7 +62,8 @@ _HOMES = {
     "check_export": "supple.runtime.parity",
     "compare": "supple.runtime.parity",
     "evaluate_accuracy": "supple.runtime.accuracy",
-    "export": "supple.runtime.onnx_export",
+    "export": "supple.runtime.exporting",
+    "judging_target": "supple.runtime.exporting",
     "parse_target": "supple.runtime.target",
 }
 

@@ -1,7 +1,9 @@
 """Members as ONNX models, for every runtime that opens them."""
 
+import onnx
 from torch import nn
 
+from supple.errors import SuppleError, class_and_first_line
 from supple.family import Family
 from supple.progress import Progress
 from supple.runtime.backend import Emitter
@@ -36,8 +38,14 @@ def onnx_emitter(family: Family, example_inputs: Inputs, target: Target, progres
 def onnx_program(module: nn.Module, inputs: ModelInputs) -> Program:
     """Return a module, exported by itself, as an ONNX model whose batch size is free.
 
-    Raises `SuppleError` where it cannot be exported.
+    Raises `SuppleError` where it cannot be exported, or the exporter wrote no valid model.
     """
     model = exported_model(module, inputs, optimize=True)
     remove_notes(model)
-    return Program(file_content(model), Format.ONNX)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+        return Program(file_content(model), Format.ONNX)
+    except Exception as error:  # the checker, the shape inference and protobuf each have errors of their own
+        raise SuppleError(
+            f"{type(module).__name__} became no valid ONNX model: {class_and_first_line(error)}"
+        ) from error

@@ -1,47 +1,16 @@
-"""Export an ordinary module to ONNX, and call it done only where the file's outputs agree with the module's."""
-
-from pathlib import Path
+"""Export ordinary modules to ONNX, whole or open for the template to cut members from."""
 
 import onnx
 import torch
 from torch import nn
 
 from supple.errors import SuppleError, class_and_first_line
-from supple.runtime.onnx_session import OnnxSession
-from supple.runtime.parity import Parity, check_export
-from supple.storage import write_atomically
 from supple.trace import Inputs, ModelInputs
 from supple.trace.modes import evaluating
 from supple.trace.silence import silenced
 
 ONNX_OPSET = 20
 BATCH_AXIS = "batch"
-
-
-def export(
-    member: nn.Module,
-    example_inputs: Inputs,
-    path: Path | str,
-    check_inputs: Inputs | None = None,
-) -> Parity:
-    """Write a module to an ONNX file (opset 20, any batch size) and return how well the two agree.
-
-    `example_inputs` are inputs as the module takes them. The file is run in ONNX Runtime on `check_inputs`, by default
-    on the example inputs; give real ones, some hundreds. Raises `SuppleError`, and writes nothing, where the module
-    cannot be exported or the outputs do not agree.
-    """
-    model = exported_model(member, example_inputs, optimize=True)
-    remove_notes(model)
-    try:
-        onnx.checker.check_model(model, full_check=True)
-        content = file_content(model)
-    except Exception as error:  # the checker, the shape inference and protobuf each have errors of their own
-        raise SuppleError(
-            f"{type(member).__name__} became no valid ONNX model: {class_and_first_line(error)}"
-        ) from error
-    parity = check_export(member, OnnxSession(content), example_inputs if check_inputs is None else check_inputs)
-    write_atomically(path, content)
-    return parity
 
 
 def exported_model(module: nn.Module, example_inputs: Inputs, optimize: bool) -> onnx.ModelProto:

@@ -18,7 +18,7 @@ def inputs_for_target(family: Family, example_inputs: Inputs, target: Target) ->
     or where the family's members have resolutions of their own.
     """
     inputs = inputs_at_resolution(family, example_inputs, target)
-    return inputs.map(partial(_with_samples, target.batch))
+    return inputs.map(partial(with_samples, target.batch))
 
 
 def inputs_at_resolution(family: Family, example_inputs: Inputs, target: Target) -> ModelInputs:
@@ -47,5 +47,6 @@ def _with_height(height: int, tensor: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.interpolate(tensor, size, mode="bilinear", antialias=True, align_corners=False)
 
 
-def _with_samples(batch: int, tensor: torch.Tensor) -> torch.Tensor:
+def with_samples(batch: int, tensor: torch.Tensor) -> torch.Tensor:
+    """Return so many samples of a tensor, each as often as that takes."""
     return tensor[torch.arange(batch) % len(tensor)]

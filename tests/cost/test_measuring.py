@@ -43,7 +43,7 @@ def test_the_batch_size_of_the_target_is_measured(tmp_path, make_layers):
         (["no/such.onnx"], 'There is no file "no/such.onnx"'),
         (
             ["member.onx"],
-            '"member.onx" is no program that supple measures: its name should end in .onnx or .pte or .pt2',
+            '"member.onx" is no program that supple measures: its name should end in .onnx or .pte or .safetensors',
         ),
         ([], "There is nothing to measure"),
     ],

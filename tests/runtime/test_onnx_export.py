@@ -10,7 +10,7 @@ from torch import nn
 
 import supple
 from supple.errors import SuppleError
-from supple.runtime import OnnxSession, export, onnx_export
+from supple.runtime import OnnxSession, export, onnx_emitter, onnx_export
 
 IMAGES = torch.randn(20, 1, 4, 4, generator=torch.Generator().manual_seed(3))
 
@@ -76,7 +76,7 @@ def test_a_model_that_fixes_the_batch_size_is_named(tmp_path):
 
 def test_a_folder_that_is_not_there_is_named(exported, tmp_path, monkeypatch):
     right = onnx.load(exported[0])
-    monkeypatch.setattr(onnx_export, "exported_model", lambda *_, **__: right)
+    monkeypatch.setattr(onnx_emitter, "exported_model", lambda *_, **__: right)
     with pytest.raises(SuppleError, match=r'Could not write ".*gone/net.onnx"'):
         export(small_net(), IMAGES[:2], tmp_path / "gone" / "net.onnx")
 

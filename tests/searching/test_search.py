@@ -5,14 +5,16 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
+import torch
 from optuna.trial import TrialState
 
 from supple.cost import MeasurementFailed
 from supple.errors import SuppleError
 from supple.machine import describe_machine
 from supple.progress import Silent
+from supple.runtime import parse_target
 from supple.searching import Evaluation, Failure, SearchConfig, SearchResult, choose_members
-from supple.searching.search import BASELINE_STUDY, SEARCH_STUDY, run_search
+from supple.searching.search import BASELINE_STUDY, SEARCH_STUDY, _check_resolution, run_search
 from supple.searching.study import EVALUATION, Study, close_storage, open_storage
 from supple.space import Dimension, Kind, Space
 
@@ -196,6 +198,14 @@ def test_without_a_third_member_two_are_chosen(space, evaluate):
 def test_an_evaluation_survives_json(space, evaluate):
     entry = evaluate(space.min())
     assert Evaluation.from_json(entry.to_json()) == entry
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 28, 28), (8, 96)])
+def test_latency_and_accuracy_are_those_of_one_resolution(shape):
+    _check_resolution(parse_target("onnxruntime:cpu"), torch.zeros(shape))
+    _check_resolution(parse_target("onnxruntime:cpu?resolution=28"), torch.zeros(8, 3, 28, 28))
+    with pytest.raises(SuppleError, match="measures latency at a height of 96 pixels, but accuracy is that of data of"):
+        _check_resolution(parse_target("onnxruntime:cpu?resolution=96"), torch.zeros(shape))
 
 
 def test_a_failure_survives_json(space):
