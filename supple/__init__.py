@@ -3,6 +3,7 @@
 So `import supple` and `supple --help` stay fast: they load neither torch nor any runtime.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 from supple.lazy import lazy_names
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from supple.space import Config, Dimension, Kind, Space
     from supple.trace import Choice
     from supple.training import TrainConfig, train
+
+# ONNX Runtime reports its use to its makers from the moment that it is imported, unless this is set before.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0.dev0"
 

@@ -3,6 +3,7 @@
 import ast
 import functools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -263,6 +264,21 @@ def test_harmless_code_is_let_through(line):
 
 def test_importing_supple_loads_neither_torch_nor_a_runtime():
     assert modules_loaded_by("import supple") & {"torch", "numpy", "onnx", "onnxruntime", "openvino"} == set()
+
+
+def test_onnx_runtime_reports_to_nobody(tmp_path):
+    script = "import supple.runtime.onnx_session\nimport os\nprint(os.listdir(os.environ['TMPDIR']))"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    process = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY,
+        env={**environment, "TMPDIR": str(tmp_path)},
+    )
+    # What it would report, it notes there first.
+    assert process.stdout == "[]\n"
 
 
 def test_help_loads_neither_torch_nor_a_runtime():
