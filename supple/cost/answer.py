@@ -4,12 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields
 
-from supple.cost.latency import FEWEST_ROUNDS, Latency, is_within
+from supple.cost.interval import is_within
+from supple.cost.latency import FEWEST_ROUNDS, Latency
 from supple.cost.request import Request
 
 _MOST_ROUNDS = 10_000_000
 _NAMES = {entry.name for entry in fields(Latency)}
-_TIMES = ("median_ms", "low_ms", "high_ms", "lower_quartile_ms", "upper_quartile_ms", "drift")
+_TIMES = ("median_ms", "low_ms", "high_ms", "lower_quartile_ms", "upper_quartile_ms", "drift", "wander")
+_SHARES = ("disturbed", "outliers")
 
 
 class LieError(Exception):
@@ -44,11 +46,11 @@ def checked_latencies(answer: Mapping[str, object], request: Request, seconds: f
 def _latency(entry: object) -> Latency:
     if not isinstance(entry, dict) or set(entry) != _NAMES:
         raise LieError("answered with a latency that lacks figures, or has others")
-    for name in (*_TIMES, "disturbed", *(["reference_ms"] if entry["reference_ms"] is not None else [])):
+    for name in (*_TIMES, *_SHARES, *(["reference_ms"] if entry["reference_ms"] is not None else [])):
         value = entry[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise LieError(f"answered with {name} {_shown(value)}, which is no finite number")
-        if value < 0 or (value == 0 and name != "disturbed"):
+        if value < 0 or (value == 0 and name not in _SHARES):
             raise LieError(f"answered with {name} {value}, which is not positive")
     if type(entry["rounds"]) is not int or not FEWEST_ROUNDS <= entry["rounds"] <= _MOST_ROUNDS:
         raise LieError(f"answered with {_shown(entry['rounds'])} rounds")
@@ -64,8 +66,8 @@ def _check_consistency(latency: Latency, request: Request) -> None:
     ):
         if not low <= latency.median_ms <= high:
             raise LieError(f"answered with a median of {latency.median_ms} ms that is not between {low} and {high} ms")
-    if latency.disturbed > 1:
-        raise LieError(f"answered that a share of {latency.disturbed} of the rounds was disturbed")
+    if latency.disturbed > 1 or latency.outliers > 1:
+        raise LieError("answered that more rounds than there were do not count")
     if latency.is_narrow != is_within(latency.low_ms, latency.median_ms, latency.high_ms, request.effort.precision):
         raise LieError("answered with an interval that is not as narrow, or as wide, as it says")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from supple.cost.latency import median_interval
+from supple.cost.interval import median_interval
 from supple.runtime.target import Device
 
 RAPL_ROOT = Path("/sys/class/powercap")

@@ -4,6 +4,10 @@ Each round runs everything once, in an order drawn anew, so that what happens on
 In a round, each thing runs once untimed, because the caches hold another's data, and then for at least 2 ms: a block. A
 block in which the system took the processor away from this process (it counts that) is repeated. Python's garbage
 collector rests meanwhile. Measuring runs in the caller's process: nothing else may compute there meanwhile.
+
+Where a reference runs in each round, it tells two troubles apart. In an outlier round the reference takes another time
+than in the rounds around it: something else ran, and the round does not count. On a drifting machine it takes another
+time from some round on: those rounds count, because the ratio to the reference stays what it is.
 """
 
 import gc
@@ -14,20 +18,26 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from itertools import pairwise
 from statistics import median, quantiles
 from typing import NamedTuple
 
+from supple.cost.interval import is_within, median_interval
 from supple.errors import SuppleError
 
 LATENCY_SPREAD = "95 % interval of the median"
-_CONFIDENCE = 0.95
 _BLOCK_SECONDS = 0.002
 FEWEST_ROUNDS = 3
 _ATTEMPTS = 4
 _WARM_UP_WINDOW = 5
 _WARM_UP_RUNS = 100
 _WARM_UP_CHANGE = 0.05
+_NEIGHBOURS = 4
+_OUTLIER_SPREADS = 4.0
+_SMALLEST_OUTLIER = 0.05
+_NORMAL_SPREAD = 1.4826  # The standard deviation of a normal distribution whose median absolute deviation is 1.
+_STRETCHES = 5
+_CHECK_GROWTH = 1.1
 
 Run = Callable[[], object]
 """A call that does once what is to be timed."""
@@ -61,13 +71,16 @@ DEFAULT_EFFORT = Effort()
 class Latency:
     """How long one batch takes, in ms.
 
-    `low_ms` and `high_ms` are the ends of a 95 % interval of the median, without assumptions on the distribution; the
-    quartiles show the spread over `rounds` rounds. `disturbed` is the share of rounds in which this process lost the
-    processor in each attempt; they do not count, unless almost all rounds are such. `is_narrow` says why measuring
-    stopped: because the interval was narrow enough, or (False) because time was up.
+    `low_ms` and `high_ms` are the ends of a 95 % interval of the median, by order statistics: it is exact whatever the
+    distribution, where a bootstrap of a median is an approximation. The quartiles show the spread over `rounds` rounds.
+    `disturbed` is the share of rounds in which this process lost the processor in each attempt; they do not count,
+    unless almost all rounds are such. `is_narrow` says why measuring stopped: because the interval was narrow enough,
+    or (False) because time was up.
 
     Where a reference network ran in the same rounds, all these times are as if it took `reference_ms` in each round;
-    in truth it took `drift` times that, in the median.
+    in truth it took `drift` times that, in the median. `outliers` is the share of rounds that do not count because it
+    took another time than in the rounds around them. `wander` is how much its time changed meanwhile: the largest of
+    the medians of five stretches of the rounds, as a multiple of the smallest.
     """
 
     median_ms: float
@@ -80,6 +93,8 @@ class Latency:
     is_narrow: bool
     reference_ms: float | None = None
     drift: float = 1.0
+    outliers: float = 0.0
+    wander: float = 1.0
 
 
 class Block(NamedTuple):
@@ -123,19 +138,24 @@ def time_against_reference(
     """
 
     def ratios(rounds: Rounds) -> list[list[float]]:
+        steady = _steady(rounds)
         return [
-            [blocks[index].seconds / blocks[0].seconds for blocks in _undisturbed(rounds, [0, index])]
+            [blocks[index].seconds / blocks[0].seconds for blocks in _undisturbed(steady, [0, index])]
             for index in range(1, len(runs) + 1)
         ]
 
     rounds = _run_rounds([reference, *runs], effort, ratios, sign)
-    measured_ms = 1000 * median(blocks[0].seconds for blocks in _undisturbed(rounds, [0]))
+    steady = _steady(rounds)
+    reference_seconds = [blocks[0].seconds for blocks in _undisturbed(steady, [0])]
+    measured_ms = 1000 * median(reference_seconds)
     unit_ms = measured_ms if reference_ms is None else reference_ms
     return [
         replace(
             _latency([unit_ms * ratio for ratio in series], _disturbed(rounds, [0, index]), effort.precision),
             reference_ms=unit_ms,
             drift=measured_ms / unit_ms,
+            outliers=1 - len(steady) / len(rounds),
+            wander=_wander(reference_seconds),
         )
         for index, series in enumerate(ratios(rounds), start=1)
     ]
@@ -153,15 +173,19 @@ def _run_rounds(
     with _without_garbage_collection():
         repeats = [max(1, math.ceil(_BLOCK_SECONDS / _warm_up(run, sign))) for run in runs]
         deadline = time.perf_counter() + effort.max_seconds
+        next_check = effort.min_rounds
         while len(rounds) < FEWEST_ROUNDS or time.perf_counter() < deadline:
             rng.shuffle(order)
             blocks = {index: _block(runs[index], repeats[index], sign) for index in order}
             rounds.append([blocks[index] for index in range(len(runs))])
-            if len(rounds) >= effort.min_rounds and all(
-                len(series) >= effort.min_rounds and _is_narrow(sorted(series), effort.precision)
-                for series in summarised(rounds)
-            ):
-                break
+            # Each check takes longer than the last: so they come at longer and longer distances.
+            if len(rounds) >= next_check:
+                next_check = math.ceil(_CHECK_GROWTH * len(rounds))
+                if all(
+                    len(series) >= effort.min_rounds and _is_narrow(sorted(series), effort.precision)
+                    for series in summarised(rounds)
+                ):
+                    break
     return rounds
 
 
@@ -176,31 +200,33 @@ def _disturbed(rounds: Rounds, indices: Sequence[int]) -> float:
     return sum(any(blocks[index].is_disturbed for index in indices) for blocks in rounds) / len(rounds)
 
 
-def median_interval(ordered: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % confidence interval of the median of an ordered sample, by order statistics.
+def _steady(rounds: Rounds) -> Rounds:
+    """Return the rounds without those in which the reference, the first thing, took another time than around them.
 
-    The number of values below the median is binomial, whatever the distribution. Of fewer than 6 values even the
-    whole range is less certain than that; it is returned nevertheless.
+    A Hampel filter (Davies and Gather, The Identification of Multiple Outliers, 1993): a round is out where it is
+    further from the median of its neighbours than four robust standard deviations of such distances. Rounds in which
+    the reference was disturbed stay in: they are known to be of no use already.
     """
-    outside = _values_outside(len(ordered))
-    return ordered[outside], ordered[-1 - outside]
+    undisturbed = [index for index, blocks in enumerate(rounds) if not blocks[0].is_disturbed]
+    if len(undisturbed) <= _NEIGHBOURS:
+        return rounds
+    seconds = [rounds[index][0].seconds for index in undisturbed]
+    distances = []
+    for position, here in enumerate(seconds):
+        around = seconds[max(0, position - _NEIGHBOURS) : position] + seconds[position + 1 : position + 1 + _NEIGHBOURS]
+        distances.append(abs(here / median(around) - 1))
+    most = max(_SMALLEST_OUTLIER, _OUTLIER_SPREADS * _NORMAL_SPREAD * median(distances))
+    out = {index for index, distance in zip(undisturbed, distances, strict=True) if distance > most}
+    return [blocks for index, blocks in enumerate(rounds) if index not in out]
 
 
-@cache
-def _values_outside(count: int) -> int:
-    """Return how many values lie outside the interval at either end of a sample of `count`."""
-    # The largest k with P(fewer than k values lie below the median) <= 2.5 %; the interval begins at the k-th value.
-    probability = 0.0
-    for k in range(count // 2 + 1):
-        probability += math.comb(count, k) / 2**count
-        if probability > (1 - _CONFIDENCE) / 2:
-            return max(k - 1, 0)
-    return 0
-
-
-def is_within(low: float, middle: float, high: float, precision: float) -> bool:
-    """Return whether both ends of an interval are at most a share `precision` of its middle away from it."""
-    return max(high - middle, middle - low) <= precision * middle
+def _wander(seconds: Sequence[float]) -> float:
+    """Return the largest median of five stretches of a series as a multiple of the smallest; 1 where it is short."""
+    if len(seconds) < _STRETCHES * FEWEST_ROUNDS:
+        return 1.0
+    bounds = [len(seconds) * stretch // _STRETCHES for stretch in range(_STRETCHES + 1)]
+    medians = [median(seconds[first:last]) for first, last in pairwise(bounds)]
+    return max(medians) / min(medians)
 
 
 def _is_narrow(ordered: Sequence[float], precision: float) -> bool:
