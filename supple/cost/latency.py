@@ -32,6 +32,8 @@ _ATTEMPTS = 4
 _WARM_UP_WINDOW = 5
 _WARM_UP_RUNS = 100
 _WARM_UP_CHANGE = 0.05
+_WARM_UP_SECONDS = 2.0
+_LONGEST_REPEATED_SECONDS = 0.2
 _NEIGHBOURS = 4
 _OUTLIER_SPREADS = 4.0
 _SMALLEST_OUTLIER = 0.05
@@ -244,9 +246,13 @@ def _latency(series: Sequence[float], disturbed: float, precision: float) -> Lat
 def _warm_up(run: Run, sign: Sign) -> float:
     """Run until two windows of runs in a row take about as long; return the seconds of one run."""
     before = math.inf
+    end = time.perf_counter() + _WARM_UP_SECONDS
     for _ in range(_WARM_UP_RUNS // _WARM_UP_WINDOW):
-        now = median(_seconds(run, sign) for _ in range(_WARM_UP_WINDOW))
-        if abs(now - before) <= _WARM_UP_CHANGE * now:
+        window = [_seconds(run, sign)]
+        while len(window) < _WARM_UP_WINDOW and time.perf_counter() < end:
+            window.append(_seconds(run, sign))
+        now = median(window)
+        if abs(now - before) <= _WARM_UP_CHANGE * now or time.perf_counter() >= end:
             break
         before = now
     return max(now, 1e-9)
@@ -260,8 +266,10 @@ def _block(run: Run, repeats: int, sign: Sign) -> Block:
         start = time.perf_counter()
         for _ in range(repeats):
             run()
-        block = Block((time.perf_counter() - start) / repeats, _times_interrupted() > switches)
-        if not block.is_disturbed:
+        seconds = time.perf_counter() - start
+        block = Block(seconds / repeats, _times_interrupted() > switches)
+        # In a long block the processor is lost sooner or later, and repeating it would cost more than a round.
+        if not block.is_disturbed or seconds > _LONGEST_REPEATED_SECONDS:
             break
     return block
 

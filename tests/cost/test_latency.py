@@ -30,8 +30,14 @@ def test_a_wide_spread_is_measured_until_time_is_up(clock):
 
 
 def test_a_slow_thing_is_measured_three_times_even_if_that_is_too_long(clock):
-    (latency,) = time_interleaved([clock.run(10_000.0)], Effort(max_seconds=1.0))
+    def slow():
+        clock.interruptions += 1
+        return 10_000.0
+
+    (latency,) = time_interleaved([clock.run(slow)], Effort(max_seconds=1.0))
     assert latency.rounds == 3
+    # Once to warm up, and in each round once untimed and once timed.
+    assert len(clock.order) == 7
 
 
 def test_quartiles_show_the_spread(clock):
