@@ -10,7 +10,7 @@ from supple.cost.patience import DEFAULT_LIMITS, Limits, Patience
 from supple.cost.request import Kind, Request
 from supple.machine import Machine, describe_machine
 from supple.runtime.runtimes import backend_for
-from supple.runtime.target import Target
+from supple.runtime.target import Device, Target
 
 
 class LocalDevice(MeasuringDevice):
@@ -64,9 +64,15 @@ class LocalDevice(MeasuringDevice):
     def _ready_child(self) -> Child:
         if self._child is None or not self._child.is_alive:
             self.reset()
-            memory_bytes = self._limits.memory_bytes or self.machine.memory_bytes
-            self._child = Child(self.target, self._limits, memory_bytes)
+            self._child = Child(self.target, self._limits, self._memory_bytes())
         return self._child
+
+    def _memory_bytes(self) -> int:
+        """Return the memory that the process may use, 0 where there is no limit."""
+        if self._limits.memory_bytes is not None:
+            return self._limits.memory_bytes
+        # A GPU's driver reserves far more address space than there is memory, and uses little of it.
+        return 0 if self.target.device in (Device.CUDA, Device.TENSORRT) else self.machine.memory_bytes
 
     def _conversation(
         self, child: Child, request: Request, patience: Patience, content_of: Callable[[str], bytes]

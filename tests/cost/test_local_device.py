@@ -166,3 +166,35 @@ def test_the_process_ends_with_a_parent_that_is_killed(is_stopped):
             os.kill(pid, signal.SIGSTOP)
         parent.kill()
     assert has_ended(pid)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no such setting")
+def test_the_process_is_kept_on_as_many_cores_as_threads(device):
+    assert device.runtime_version
+    assert len(os.sched_getaffinity(device.process_id)) == 1
+    assert os.sched_getaffinity(device.process_id) <= os.sched_getaffinity(0)
+
+
+def start_with(tmp_path, monkeypatch, code):
+    """Let each Python process that starts from now on run some code first."""
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+def test_what_a_runtime_prints_is_no_message(tmp_path, monkeypatch, device, program):
+    start_with(tmp_path, monkeypatch, "import os, sys\nos.write(1, b'{}' * 1000)\nsys.stderr.write('warning')\n")
+    assert device.measure(program(1), [program(2)], QUICK, None)
+
+
+def test_a_process_that_does_not_start_is_told_with_its_last_words(tmp_path, monkeypatch, device):
+    start_with(tmp_path, monkeypatch, "import os\nprint('first', 'no such chip', sep='\\n', flush=True)\nos._exit(7)\n")
+    with pytest.raises(
+        MeasurementFailed, match=r"did not start in 3 tries: 1\. it ended with status 7 \(no such chip\)"
+    ):
+        device.runtime_version  # noqa: B018
+
+
+def test_a_process_of_another_version_is_not_used(monkeypatch, device):
+    monkeypatch.setattr("supple.cost.child.PROTOCOL", 0)
+    with pytest.raises(MeasurementFailed, match="it is of another version of supple"):
+        device.runtime_version  # noqa: B018

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 from worker_cases import TOKEN
 
 from supple.cli import app
+from supple.cost.worker import serving
 from supple.cost.worker.program_store import ProgramStore
 from supple.cost.worker.serving import WorkerOptions, serve
 from supple.cost.worker.token_file import read_token, token_of_environment
@@ -54,6 +56,25 @@ def test_an_address_that_is_none_is_refused(token_file, listen):
 def test_an_address_in_use_is_told(worker, token_file):
     with pytest.raises(SuppleError, match=rf'cannot listen on "127\.0\.0\.1:{worker.port}": .*[Aa]ddress'):
         serve(WorkerOptions(f"127.0.0.1:{worker.port}", token_file, 1), print)
+
+
+@pytest.mark.parametrize(
+    ("place", "shown", "warnings"),
+    [
+        (("127.0.0.1", 8765), "127.0.0.1:8765", 0),
+        (("::1", 8765, 0, 0), "[::1]:8765", 0),
+        (("0.0.0.0", 8765), "0.0.0.0:8765", 1),
+    ],
+)
+def test_a_worker_that_others_can_reach_is_told(token_file, monkeypatch, place, shown, warnings):
+    served, told = [], []
+    listener = SimpleNamespace(getsockname=lambda: place, close=lambda: served.append("closed"))
+    monkeypatch.setattr(serving, "_listen", lambda address: listener)
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: served.append(sockets))
+    serve(WorkerOptions(shown, token_file, 1), told.append)
+    assert served == [[listener], "closed"]
+    assert told[0] == f"The worker listens on {shown}; Ctrl-C ends it."
+    assert [line.startswith("Others on the network can reach it.") for line in told[1:]] == [True] * warnings
 
 
 def test_the_command_tells_a_mistake_in_one_line(tmp_path):
