@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from supple.cost.config_arrays import positions_of, values_of
 from supple.cost.graph import FamilyGraph, Node
 from supple.cost.peak_memory import PeakMemory
 from supple.cost.roofline import Roofline
@@ -15,7 +16,6 @@ from supple.cost.tables import CONFIGS_AT_ONCE, Formula, Tables, Term
 from supple.cost.weights import parameter_terms, weight_file_terms
 from supple.family import Family
 from supple.space import Config
-from supple.space.arrays import positions_of, values_of
 from supple.trace import Block
 
 Configs = Config | NDArray[Any]
@@ -26,8 +26,8 @@ class AnalyticCosts:
     """What members take, for one sample at their own resolution, counted from shapes.
 
     Every method takes one config, or the values of many in an array (configs, dimensions), the dimensions in the order
-    of the space (`supple.space.arrays`); it returns one number per config, (configs,), or (1,) for one config. What
-    dimensions have no effect in a member may have any value. Raises `SuppleError` for values that a dimension lacks.
+    of the space (`supple.cost.config_arrays`); it returns one number per config, (configs,), or (1,) for one config.
+    Dimensions that have no effect in a member may have any value. Raises `SuppleError` for what a dimension lacks.
 
     The family runs a few dozen members once, without computing their products, to find the formulas and to check them
     (seconds): a family whose members follow none is refused with `SuppleError`.

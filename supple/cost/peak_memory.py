@@ -49,7 +49,7 @@ class PeakMemory:
         }
 
     def __call__(self, positions: Sequence[NDArray[np.intp]], count: int) -> NDArray[np.int64]:
-        """Return the bytes for each config; `positions` as `supple.space.arrays.positions_of` gives them."""
+        """Return the bytes for each config; `positions` as `supple.cost.config_arrays.positions_of` gives them."""
         found = np.zeros(count, np.int64)
         for rows in self._rows_by_blocks(positions, count):
             part = [column[rows] for column in positions]

@@ -44,7 +44,7 @@ class Tables:
                 self._tables.append(self._table(sorted(dimensions, key=self._columns.__getitem__), together))
 
     def __call__(self, positions: Sequence[NDArray[np.intp]], count: int) -> NDArray[np.float64]:
-        """Return the sum for each config, (count,); `positions` as `supple.space.arrays.positions_of` gives them."""
+        """Return the sum for each config, (count,); `positions` as `config_arrays.positions_of` gives them."""
         total = np.zeros(count)
         for columns, strides, table in self._tables:
             index: NDArray[np.intp] | int = 0

@@ -12,6 +12,7 @@ from torch import nn
 
 from supple import Family, convert
 from supple.cost.analytic import AnalyticCosts
+from supple.cost.config_arrays import random_values, values_of
 from supple.cost.graph import record_member
 from supple.cost.peak_memory import recorded_memory_graph
 from supple.cost.roofline import Roofline
@@ -20,7 +21,6 @@ from supple.errors import SuppleError
 from supple.family import LayerMacs
 from supple.models import resnet_small
 from supple.space import Config, Kind
-from supple.space.arrays import random_values, values_of
 
 # Many small operators: several threads only wait for each other.
 torch.set_num_threads(1)

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supple.errors import SuppleError
-from supple.space.config import Config
-from supple.space.space import Space
+from supple.space import Config, Space
 
 _LARGEST_LOOKUP = 1 << 20
 
