@@ -40,6 +40,9 @@ CATALOGUE = {
     "precision": Entry(
         "supple.bench.precision", "training steps in bf16 on this CPU, next to the same steps in fp32", True
     ),
+    "latency": Entry(
+        "supple.bench.latency", "how well latencies are predicted from few measurements, on published tables", True
+    ),
     "processes": Entry("supple.bench.processes", "what two processes on CPUs pay to train together, per step"),
 }
 

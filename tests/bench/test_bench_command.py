@@ -63,6 +63,6 @@ def test_every_benchmark_has_the_form(name):
     assert content["versions"]["torch"]
     assert content["machine"]["cpu"]
     assert content["rows"]
-    assert content["wanted"]
+    assert content["wanted"] or all(str(row["method"]).startswith("left out") for row in content["rows"])
     assert all(entry.keys() == {"what", "value", "target", "met"} for entry in content["wanted"])
     assert torch.get_num_threads() == threads

@@ -34,6 +34,7 @@ class Block:
 
 
 _MEASUREMENT_VARIANCE = 2e-3  # Of a relative measurement: 4 to 5 % each.
+_COST_VARIANCE = 0.3
 _MEAN_VARIANCE = 9.0
 # Sources leave little to the features; without them, latencies in a space spread by some 30 %.
 _FEATURE_VARIANCE = {True: 1e-3, False: 0.1}
@@ -62,6 +63,19 @@ class Columns:
             tuple(block.columns.shape[1] for block in blocks), smooth, np.array([*values, _MEASUREMENT_VARIANCE])
         )
 
+    def expected(self, configs: Descriptions) -> Array:
+        """Return what is expected of each config before measuring, in units of the targets: (configs,).
+
+        As the other devices take on average; else half of it grows with the costs, and half is the same for all. Ten
+        measurements that happen to fall with the MACs shall not say that more MACs are faster.
+        """
+        whole = 1.0 if self.form.scale is Scale.MS else 0.0
+        if self._has_sources:
+            return np.asarray(self._relative(configs.sources, self.reference.sources).mean(axis=1))
+        if not configs.widths[1]:
+            return np.full(len(configs), whole)
+        return np.asarray((whole + self._relative(configs.costs, self.reference.costs).mean(axis=1)) / 2)
+
     @property
     def _has_sources(self) -> bool:
         return self.reference.widths[2] > 0
@@ -69,7 +83,7 @@ class Columns:
     def _linear(self, configs: Descriptions) -> Iterator[Block]:
         yield Block(np.ones((len(configs), 1)), 1.0)
         if configs.costs.shape[1]:
-            yield Block(self._relative(configs.costs, self.reference.costs), 1.0)
+            yield Block(self._relative(configs.costs, self.reference.costs), _COST_VARIANCE)
         if self._has_sources:
             # The empirical covariance of the known devices: a new one is expected to differ from their mean as they do.
             sources = self._relative(configs.sources, self.reference.sources)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from supple.cost.predictors.columns import Form, Scale
 from supple.cost.predictors.descriptions import Array, Descriptions, checked_latencies
 from supple.cost.predictors.held_out import HeldOut
 from supple.cost.predictors.process import Process
+from supple.cost.predictors.selection import best_process
 from supple.errors import SuppleError
 
 COVERAGE = 0.9
@@ -74,7 +74,9 @@ class LatencyPredictor:
         predicted, deviations = _cross_validated(measured, latencies)
         scores = np.sort(np.abs(np.log(predicted / latencies)) / np.maximum(deviations, _LEAST_DEVIATION))
         position = min(len(scores), math.ceil((len(scores) + 1) * COVERAGE))
-        return cls(target, _best(measured, latencies), HeldOut.of(predicted, latencies), float(scores[position - 1]))
+        return cls(
+            target, best_process(measured, latencies), HeldOut.of(predicted, latencies), float(scores[position - 1])
+        )
 
     def predict(self, configs: Descriptions, target: FittedTarget) -> Predictions:
         """Predict the latencies of configs on a target, in ms.
@@ -105,25 +107,6 @@ def with_sources(configs: Descriptions, sources: Sequence[LatencyPredictor]) -> 
     return configs.with_sources(np.stack(columns, axis=1) if columns else np.zeros((len(configs), 0)))
 
 
-def _best(measured: Descriptions, latency_ms: Array) -> Process:
-    """Return the process of the first form, unless the leave-one-out |log ratios| of another are clearly lower.
-
-    Clearly: by more than one standard error of the mean difference (Breiman et al., Classification and Regression
-    Trees, 1984). Of ten measurements alone, the best of four forms is too often the luckiest.
-    """
-    beside = measured.costs.shape[1] + measured.sources.shape[1] > 0
-    forms = [Form(scale, features) for features in ((True, False) if beside else (True,)) for scale in Scale]
-    processes = [Process.fit(form, measured, latency_ms) for form in forms]
-    errors = [np.abs(np.log(process.leave_one_out() / latency_ms)) for process in processes]
-
-    def lower_bound(position: int) -> float:
-        gains = errors[0] - errors[position]
-        return float(gains.mean() - gains.std(ddof=1) / np.sqrt(len(gains)))
-
-    best = max(range(1, len(forms)), key=lower_bound)
-    return processes[best if lower_bound(best) > 0 else 0]
-
-
 def _cross_validated(measured: Descriptions, latency_ms: Array) -> tuple[Array, Array]:
     """Return each config's latency in ms and its relative deviation, as a process says that has not seen its fold."""
     count = len(latency_ms)
@@ -132,7 +115,7 @@ def _cross_validated(measured: Descriptions, latency_ms: Array) -> tuple[Array, 
     predicted, deviations = np.empty(count), np.empty(count)
     for fold in range(folds.max() + 1):
         inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        process = _best(measured.take(inside), latency_ms[inside])
+        process = best_process(measured.take(inside), latency_ms[inside])
         predicted[outside], deviations[outside] = process.predict(measured.take(outside))
     return predicted, deviations
 

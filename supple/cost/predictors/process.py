@@ -34,7 +34,7 @@ class Process:
     def fit(cls, form: Form, measured: Descriptions, latency_ms: Array) -> "Process":
         """Find the kernel's values of the greatest posterior density, and condition on all that was measured."""
         columns = Columns(form, measured)
-        rows, targets = columns(measured), _targets(form.scale, latency_ms)
+        rows, targets = columns(measured), _targets(columns, latency_ms)
         some = np.random.default_rng(0).permutation(len(rows))[:_ROWS_FOR_VALUES]
         expected = GaussianProcessRegressor(columns.kernel(), alpha=0.0, optimizer=None).fit(rows[some], targets[some])
         return cls.with_values(form, measured, latency_ms, _most_likely(expected))
@@ -46,7 +46,7 @@ class Process:
         expected = columns.kernel()
         kernel = BlockKernel(expected.widths, expected.smooth, values)
         regressor = GaussianProcessRegressor(kernel, alpha=0.0, optimizer=None)
-        regressor.fit(columns(measured), _targets(form.scale, latency_ms))
+        regressor.fit(columns(measured), _targets(columns, latency_ms))
         return cls(columns, regressor, latency_ms)
 
     @property
@@ -63,16 +63,17 @@ class Process:
         for start in range(0, len(configs), _ROWS_AT_ONCE):
             part = configs.take(range(start, min(start + _ROWS_AT_ONCE, len(configs))))
             mean, deviation = self.regressor.predict(self.columns(part), return_std=True)
-            means.append(mean)
+            means.append(mean + self.columns.expected(part))
             deviations.append(deviation)
         return self._in_ms(np.concatenate(means), np.concatenate(deviations))
 
     def leave_one_out(self) -> Array:
         """Return each measured config's latency in ms as predicted from the others, with the kernel's values kept."""
         inverse = cho_solve((self.regressor.L_, True), np.eye(len(self.latency_ms)))
-        targets = _targets(self.columns.form.scale, self.latency_ms)
+        targets = _targets(self.columns, self.latency_ms)
         # Rasmussen and Williams, equation 5.12: mean_i = y_i - [K⁻¹ y]_i / [K⁻¹]_ii.
         left_out = targets - self.regressor.alpha_ / np.diag(inverse)
+        left_out += self.columns.expected(self.columns.reference)
         return self._in_ms(left_out, np.zeros_like(left_out))[0]
 
     def _in_ms(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
@@ -86,10 +87,12 @@ class Process:
         return latency_ms, deviation * unit / latency_ms
 
 
-def _targets(scale: Scale, latency_ms: Array) -> Array:
-    if scale is Scale.MS:
-        return np.asarray(latency_ms / latency_ms.mean())
-    return np.asarray(np.log(latency_ms) - np.log(latency_ms).mean())
+def _targets(columns: Columns, latency_ms: Array) -> Array:
+    """Return how measured latencies, relative to their mean in the form's scale, differ from those expected."""
+    expected = columns.expected(columns.reference)
+    if columns.form.scale is Scale.MS:
+        return np.asarray(latency_ms / latency_ms.mean() - expected)
+    return np.asarray(np.log(latency_ms) - np.log(latency_ms).mean() - expected)
 
 
 def _most_likely(expected: GaussianProcessRegressor) -> Array:
