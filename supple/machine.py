@@ -64,9 +64,10 @@ class Machine:
         parts = (self.cpu, self.architecture, self.isa, self.physical_cores, self.logical_cores, self.gpus)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, str | int | list[str]]:
         """Return the description as plain JSON content."""
-        return {**asdict(self), "isa": list(self.isa), "gpus": list(self.gpus)}
+        facts: dict[str, str | int | list[str]] = asdict(self)
+        return facts | {"isa": list(self.isa), "gpus": list(self.gpus)}
 
     @classmethod
     def from_json(cls, content: object) -> "Machine":

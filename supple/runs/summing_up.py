@@ -1,6 +1,7 @@
 """Gather the figures of a finished run into the summary that the report shows."""
 
 import shlex
+from collections.abc import Sequence
 
 from supple.cost import LATENCY_SPREAD
 from supple.data import Batches, ImageBatches, Splits
@@ -11,6 +12,8 @@ from supple.report import (
     ExportedMember,
     Frozen,
     HistoryRow,
+    Level,
+    Note,
     Origin,
     RunSummary,
     SpaceSummary,
@@ -19,7 +22,7 @@ from supple.report import (
 )
 from supple.runs.config import ModelConfig, RunConfig
 from supple.runs.directory import RunDirectory
-from supple.searching import Evaluation, SearchResult
+from supple.searching import Evaluation, Failure, SearchResult
 from supple.training import EpochRow, History
 
 
@@ -44,7 +47,7 @@ def summarise(
         target=config.search.target,
         config_yaml=directory.config.read_text(encoding="utf-8"),
         versions=session["versions"],
-        machine=session["machine"],
+        machine=session["machine"] if found.machine is None else {**found.machine.to_json()},
         data=DataSummary(
             name=config.data.kind.value,
             classes=len(splits.classes),
@@ -60,7 +63,17 @@ def summarise(
         members=members,
         latency_spread=LATENCY_SPREAD,
         loading_code=loading_code(config.model, directory, members[0].name),
+        notes=failure_notes(found.failed),
     )
+
+
+def failure_notes(failed: Sequence[Failure]) -> tuple[Note, ...]:
+    """Say how many members could not be measured, if any, and why the first of them could not."""
+    if not failed:
+        return ()
+    members = "A member" if len(failed) == 1 else f"{len(failed)} members"
+    text = f"{members} could not be measured, and neither search nor baseline counts them. {failed[0].reason}"
+    return (Note(Level.CAUTION, text),)
 
 
 def training_told(directory: RunDirectory, history: History) -> str:

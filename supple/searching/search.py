@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from supple.cost import LatencyMeter, MeasurementFailed, MeasurementStore, open_
 from supple.data import Batches
 from supple.errors import SuppleError
 from supple.family import Family
+from supple.machine import Machine
 from supple.progress import Progress, Silent
 from supple.runtime import Target, backend_for, parse_target
 from supple.searching.config import SearchConfig
@@ -34,12 +35,13 @@ EXAMPLES = 2
 class SearchResult:
     """The distinct members that were evaluated, in order: those of the search, and the random baseline.
 
-    `failed` are those that could not be evaluated.
+    `failed` are those that could not be evaluated; `machine` is the one that latency was measured on, where known.
     """
 
     searched: tuple[Evaluation, ...]
     baseline: tuple[Evaluation, ...]
     failed: tuple[Failure, ...] = ()
+    machine: Machine | None = None
 
     @property
     def front(self) -> tuple[Evaluation, ...]:
@@ -81,7 +83,8 @@ def search(
                 family.count_macs(candidate),
             )
 
-        return run_search(family.space, evaluate, studies, config, progress)
+        found = run_search(family.space, evaluate, studies, config, progress)
+        return replace(found, machine=device.machine)
 
 
 def _check_resolution(target: Target, images: torch.Tensor) -> None:
