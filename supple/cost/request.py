@@ -9,7 +9,7 @@ from supple.cost.latency import Effort
 from supple.runtime.target import Target
 
 PROTOCOL = 1
-"""The version of the messages; both ends must speak the same."""
+"""The version of the messages, and of the figures of a latency; both ends must speak the same."""
 
 PROTOCOL_HEADER = "Supple-Protocol"
 """The header of each request to a worker that holds the version."""

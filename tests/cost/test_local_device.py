@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from supple.cost import Effort, Limits, MeasurementFailed, ProgramRefused, open_device
@@ -39,17 +40,25 @@ class Disturbed(LocalDevice):
             yield message
 
 
-def has_ended(pid: int) -> bool:
-    """Return whether a process that need not be a child of this one has ended, within 20 seconds."""
+def state_of(pid: int) -> str:
+    """Return the letter that Linux gives to the state of a process, Z where there is none any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z"
+
+
+def reaches(pid: int, state: str) -> bool:
+    """Return whether a process that need not be a child of this one comes into a state within 20 seconds."""
     for _ in range(200):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
+        if state_of(pid) == state:
             return True
         time.sleep(0.1)
     return False
+
+
+def has_ended(pid: int) -> bool:
+    return reaches(pid, "Z")
 
 
 @pytest.fixture
@@ -89,9 +98,9 @@ def measured(device, programs):
     return list(device.messages(request, contents.__getitem__))
 
 
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_process_that_is_killed_or_stopped_costs_a_try(program, kind):
-    with Disturbed(IMPATIENT, kind, tries=1) as device:
+@pytest.mark.parametrize(("kind", "limits"), [(signal.SIGKILL, Limits()), (signal.SIGSTOP, IMPATIENT)])
+def test_a_process_that_is_killed_or_stopped_costs_a_try(program, kind, limits):
+    with Disturbed(limits, kind, tries=1) as device:
         (latency,) = device.measure(program(1), [program(2)], LONG, None)
         assert latency.median_ms > 0
         assert len(device.disturbed) == 1
@@ -99,15 +108,15 @@ def test_a_process_that_is_killed_or_stopped_costs_a_try(program, kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"),
+    ("kind", "limits", "reason"),
     [
-        (signal.SIGKILL, "was killed (by the system, where memory ran out)"),
-        (signal.SIGSTOP, "was silent for too long"),
-        (signal.SIGSEGV, "was ended by SIGSEGV"),
+        (signal.SIGKILL, Limits(), "was killed (by the system, where memory ran out)"),
+        (signal.SIGSTOP, IMPATIENT, "was silent for too long"),
+        (signal.SIGSEGV, Limits(), "was ended by SIGSEGV"),
     ],
 )
-def test_after_three_tries_the_measurement_has_failed_with_each_reason(program, kind, reason):
-    with Disturbed(IMPATIENT, kind, tries=3) as device:
+def test_after_three_tries_the_measurement_has_failed_with_each_reason(program, kind, limits, reason):
+    with Disturbed(limits, kind, tries=3) as device:
         with pytest.raises(MeasurementFailed, match=r"did not measure in 3 tries: 1\. it was ") as failure:
             device.measure(program(1), [program(2)], LONG, None)
         assert len(failure.value.reasons) == 3
@@ -161,11 +170,16 @@ def test_the_process_ends_with_a_parent_that_is_killed(is_stopped):
         "device.runtime_version\nprint(device.process_id, flush=True)\ntime.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
-        pid = int(parent.stdout.readline())
+        child = psutil.Process(int(parent.stdout.readline()))
         if is_stopped:
-            os.kill(pid, signal.SIGSTOP)
+            child.suspend()
+            assert reaches(child.pid, "T")
         parent.kill()
-    assert has_ended(pid)
+    try:
+        assert has_ended(child.pid)
+    finally:
+        if child.is_running():
+            child.kill()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no such setting")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from worker_cases import BLOCKER, IMPATIENT, REPOSITORY, TOKEN, Pretender, Reply, Worker, not_needed
+from worker_cases import BLOCKER, REPOSITORY, TOKEN, Pretender, Reply, Worker, not_needed
 
 from supple.cost import Limits, open_device
 from supple.runtime import parse_target
@@ -61,7 +61,7 @@ def open_remote(token_file, monkeypatch):
     """Return what opens a worker as a device, from its address or its port."""
     monkeypatch.setenv("SUPPLE_WORKER_TOKEN_FILE", str(token_file))
 
-    def opened(place: Worker | int, limits: Limits = IMPATIENT):
+    def opened(place: Worker | int, limits: Limits = Limits()):
         port = place.port if isinstance(place, Worker) else place
         return open_device(parse_target(f"remote+onnxruntime:cpu@127.0.0.1:{port}"), limits)
 

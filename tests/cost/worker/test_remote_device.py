@@ -7,7 +7,7 @@ import time
 
 import psutil
 import pytest
-from worker_cases import IMPATIENT, http, lines, told, truth
+from worker_cases import http, lines, told, truth
 
 from supple.cost import Effort, Limits, MeasurementFailed, ProgramRefused, open_device
 from supple.cost.request import Kind
@@ -113,13 +113,13 @@ def test_a_worker_that_is_stopped_fails_the_measurement_and_measures_when_it_goe
     start_worker, open_remote, program
 ):
     worker = start_worker()
-    device = open_remote(worker)
+    device = open_remote(worker, Limits(silent_seconds=3.0))
     disturbing(device, lambda: os.kill(worker.process.pid, signal.SIGSTOP), tries=1)
     with pytest.raises(MeasurementFailed) as failure:
         device.measure(program(1), [program(2)], LONG, None)
     assert failure.value.reasons == ("was silent for too long",) * 3
     os.kill(worker.process.pid, signal.SIGCONT)
-    assert open_remote(worker, Limits()).measure(program(1), [program(2)], QUICK, None)
+    assert open_remote(worker).measure(program(1), [program(2)], QUICK, None)
 
 
 def test_a_worker_that_is_told_to_stop_leaves_nothing(start_worker, open_remote, program):
@@ -140,12 +140,11 @@ def test_a_measurement_that_nobody_waits_for_ends(worker, open_remote, program):
     disturbing(first, leave, tries=1)
     with pytest.raises(KeyboardInterrupt):
         first.measure(program(1), [program(2)], Effort(precision=0.0, max_seconds=600.0), None)
-    patient = Limits(silent_seconds=20.0, waiting_seconds=60.0)
-    assert open_remote(worker, patient).measure(program(1), [program(2)], QUICK, None)
+    assert open_remote(worker, Limits(waiting_seconds=120.0)).measure(program(1), [program(2)], QUICK, None)
 
 
 def test_two_searches_at_once_wait_for_each_other(worker, open_remote, program):
-    first, second = open_remote(worker, Limits()), open_remote(worker, Limits())
+    first, second = open_remote(worker), open_remote(worker)
     seen = []
 
     def meanwhile():
@@ -294,7 +293,7 @@ def test_a_worker_of_another_version_is_told_at_once(open_remote, program, prete
     ],
 )
 def test_a_worker_that_does_not_say_what_it_is_fails(open_remote, pretend, said, reason):
-    device = open_remote(pretend(http(json.dumps(said).encode())).port, IMPATIENT)
+    device = open_remote(pretend(http(json.dumps(said).encode())).port)
     with pytest.raises(MeasurementFailed, match=rf"did not say what it is in 3 tries: 1\. it {reason}"):
         device.machine  # noqa: B018
 

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import psutil
 
-from supple.cost import Latency, Limits
+from supple.cost import Latency
 from supple.cost.request import PROTOCOL
 
 REPOSITORY = Path(__file__).parents[3]
 TOKEN = "a-token-of-some-length"
-IMPATIENT = Limits(starting_seconds=20.0, silent_seconds=3.0)
 
 # What supple depends on and a device that measures need not have.
 NEEDED = {"onnxruntime", "numpy", "pydantic", "typer", "rich"}
