@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -193,17 +192,16 @@ def measure_command(
         str, typer.Option("--target", help="Where to measure: `supple targets` lists what this machine has.")
     ] = "onnxruntime:cpu?threads=1",
     seconds: Annotated[float, typer.Option("--seconds", min=0, help="Longest time that measuring may take.")] = 20.0,
+    energy: Annotated[bool, typer.Option("--energy", help="Measure the energy of a batch too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one object of JSON.")] = False,
     debug: Debug = False,
 ) -> None:
     """Measure how long exported models take for one batch, in interleaved rounds, with the interval of the median."""
     try:
-        from supple.cost import Effort, measure
-        from supple.cost.latency_table import latency_table
+        from supple.cost.measured import measure_files, measured_json, measured_text
 
-        latencies = measure(files, target, Effort(max_seconds=seconds))
-        told = {name: asdict(latency) for name, latency in latencies.items()}
-        typer.echo(json.dumps(told) if as_json else latency_table(latencies))
+        measured = measure_files(files, target, seconds, energy)
+        typer.echo(json.dumps(measured_json(measured)) if as_json else measured_text(measured))
     except (SuppleError, OSError) as error:
         _fail(error, debug)
 

@@ -9,8 +9,9 @@ from supple.lazy import lazy_names
 
 if TYPE_CHECKING:
     from supple.cost.device import MeasurementFailed, MeasuringDevice, ProgramRefused, open_device
+    from supple.cost.energy import Energy, NoCounter
     from supple.cost.latency import LATENCY_SPREAD, Effort, Latency, time_against_reference, time_interleaved
-    from supple.cost.measuring import measure
+    from supple.cost.measuring import measure, measure_energy
     from supple.cost.meter import LatencyMeter
     from supple.cost.patience import Limits
     from supple.cost.store import Conditions, MeasurementStore
@@ -20,16 +21,19 @@ __all__ = [
     "LATENCY_SPREAD",
     "Conditions",
     "Effort",
+    "Energy",
     "Latency",
     "LatencyMeter",
     "Limits",
     "MeasurementFailed",
     "MeasurementStore",
     "MeasuringDevice",
+    "NoCounter",
     "ProgramRefused",
     "count_macs",
     "count_parameters",
     "measure",
+    "measure_energy",
     "open_device",
     "time_against_reference",
     "time_interleaved",
@@ -38,6 +42,9 @@ __all__ = [
 _HOMES = {
     "Conditions": "supple.cost.store",
     "Effort": "supple.cost.latency",
+    "Energy": "supple.cost.energy",
+    "NoCounter": "supple.cost.energy",
+    "measure_energy": "supple.cost.measuring",
     "LATENCY_SPREAD": "supple.cost.latency",
     "Latency": "supple.cost.latency",
     "LatencyMeter": "supple.cost.meter",

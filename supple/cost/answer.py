@@ -4,12 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields
 
+from supple.cost.energy import Energy, NoCounter
 from supple.cost.interval import is_within
 from supple.cost.latency import FEWEST_ROUNDS, Latency
 from supple.cost.request import Request
 
 _MOST_ROUNDS = 10_000_000
 _NAMES = {entry.name for entry in fields(Latency)}
+_ENERGY_NAMES = {entry.name for entry in fields(Energy)}
 _TIMES = ("median_ms", "low_ms", "high_ms", "lower_quartile_ms", "upper_quartile_ms", "drift", "wander")
 _SHARES = ("disturbed", "outliers")
 
@@ -25,22 +27,58 @@ def checked_latencies(answer: Mapping[str, object], request: Request, seconds: f
     request or other programs, where a number is missing, not finite or contradicts another, and where the reference
     would have run for longer than it took to answer.
     """
+    latencies = [_latency(entry) for entry in _entries("latencies", answer, request)]
+    for latency in latencies:
+        _check_consistency(latency, request)
+        _check_duration(latency, latencies[0], request, seconds)
+    return latencies
+
+
+def checked_energies(answer: Mapping[str, object], request: Request) -> list[Energy] | NoCounter:
+    """Return the energies of an answer, one per program in the request's order, or why there is no counter.
+
+    Raises `LieError` as `checked_latencies` does; an energy may be negative, where noise is larger than it.
+    """
+    if answer.get("energies") is None and isinstance(answer.get("reason"), str):
+        _check_repeated(answer, request)
+        return NoCounter(" ".join(str(answer["reason"]).split())[:500])
+    return [_energy(entry) for entry in _entries("energies", answer, request)]
+
+
+def _entries(what: str, answer: Mapping[str, object], request: Request) -> list[object]:
+    _check_repeated(answer, request)
+    entries = answer.get(what)
+    if not isinstance(entries, list) or len(entries) != len(request.programs):
+        raise LieError(f"did not answer with {len(request.programs)} {what}")
+    return entries
+
+
+def _check_repeated(answer: Mapping[str, object], request: Request) -> None:
     for name, expected in (
         ("identity", request.identity),
         ("target", str(request.target.local)),
         ("reference", request.reference),
         ("programs", list(request.programs)),
+        ("quantity", request.quantity),
     ):
         if answer.get(name) != expected:
             raise LieError(f"answered with another {name}")
-    entries = answer.get("latencies")
-    if not isinstance(entries, list) or len(entries) != len(request.programs):
-        raise LieError(f"did not answer with {len(request.programs)} latencies")
-    latencies = [_latency(entry) for entry in entries]
-    for latency in latencies:
-        _check_consistency(latency, request)
-        _check_duration(latency, latencies[0], request, seconds)
-    return latencies
+
+
+def _energy(entry: object) -> Energy:
+    if not isinstance(entry, dict) or set(entry) != _ENERGY_NAMES or not isinstance(entry["counter"], str):
+        raise LieError("answered with an energy that lacks figures, or has others")
+    for name in _ENERGY_NAMES - {"counter"}:
+        _check_finite(name, entry[name])
+    energy = Energy(**entry)
+    if not energy.low_mj <= energy.median_mj <= energy.high_mj:
+        raise LieError(f"answered with a median of {energy.median_mj} mJ that is not in its interval")
+    return energy
+
+
+def _check_finite(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise LieError(f"answered with {name} {_shown(value)}, which is no finite number")
 
 
 def _latency(entry: object) -> Latency:
@@ -48,8 +86,7 @@ def _latency(entry: object) -> Latency:
         raise LieError("answered with a latency that lacks figures, or has others")
     for name in (*_TIMES, *_SHARES, *(["reference_ms"] if entry["reference_ms"] is not None else [])):
         value = entry[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise LieError(f"answered with {name} {_shown(value)}, which is no finite number")
+        _check_finite(name, value)
         if value < 0 or (value == 0 and name not in _SHARES):
             raise LieError(f"answered with {name} {value}, which is not positive")
     if type(entry["rounds"]) is not int or not FEWEST_ROUNDS <= entry["rounds"] <= _MOST_ROUNDS:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
-from supple.cost.answer import LieError, checked_latencies
+from supple.cost.answer import LieError, checked_energies, checked_latencies
 from supple.cost.channel import Message
-from supple.cost.latency import Effort, Latency
+from supple.cost.energy import Energy, NoCounter
+from supple.cost.latency import DEFAULT_EFFORT, Effort, Latency
 from supple.cost.patience import DEFAULT_LIMITS, Limits, TryError
-from supple.cost.request import Kind, Request
+from supple.cost.request import Kind, Quantity, Request
 from supple.errors import SuppleError
 from supple.machine import Machine
 from supple.runtime.program import Program
@@ -99,22 +100,33 @@ class MeasuringDevice(ABC):
         Raises `ProgramRefused` where a program cannot run there, `MeasurementFailed` with the reasons where three tries
         failed, `SuppleError` where there is nothing to measure or a program has another runtime's form.
         """
+        digests = tuple(program.digest for program in programs)
+        unit = None if reference is None else reference.digest
+        request = Request(self.target, unit, digests, effort, reference_ms)
+        given = programs if reference is None else (reference, *programs)
+        return self._asked(request, given, checked_latencies)
+
+    def measure_energy(self, programs: Sequence[Program]) -> list[Energy] | NoCounter:
+        """Measure the energy that programs take for one batch, or return why that machine cannot tell.
+
+        Raises as `measure` does.
+        """
+        digests = tuple(program.digest for program in programs)
+        request = Request(self.target, None, digests, DEFAULT_EFFORT, None, quantity=Quantity.ENERGY)
+        return self._asked(request, programs, lambda answer, asked, _: checked_energies(answer, asked))
+
+    def _asked(
+        self, request: Request, programs: Sequence[Program], checked: Callable[[Message, Request, float], T]
+    ) -> T:
+        """Return what `checked` makes of the answer, the request, and the seconds that it took."""
         if not programs:
             raise SuppleError("There is nothing to measure: give at least one model.")
         expected = BACKENDS[self.target.runtime].format
-        all_programs = programs if reference is None else (reference, *programs)
-        for program in all_programs:
+        for program in programs:
             if program.format is not expected:
                 raise SuppleError(f'Target "{self.target}" runs programs of the form {expected}, not {program.format}.')
-        contents = {program.digest: program.content for program in all_programs}
-        request = Request(
-            self.target,
-            None if reference is None else reference.digest,
-            tuple(program.digest for program in programs),
-            effort,
-            reference_ms,
-        )
-        return self.tried(lambda: self._measure_once(request, contents.__getitem__), "measure")
+        contents = {program.digest: program.content for program in programs}
+        return self.tried(lambda: self._ask_once(request, contents.__getitem__, checked), "measure")
 
     def tried(self, action: Callable[[], T], verb: str) -> T:
         """Return what an action returns, tried up to three times. Raises `MeasurementFailed` with the reasons."""
@@ -128,13 +140,18 @@ class MeasuringDevice(ABC):
         told = "; ".join(f"{number}. it {reason}" for number, reason in enumerate(reasons, start=1))
         raise MeasurementFailed(f'Target "{self.target}" did not {verb} in {TRIES} tries: {told}.', reasons)
 
-    def _measure_once(self, request: Request, content_of: Callable[[str], bytes]) -> list[Latency]:
+    def _ask_once(
+        self,
+        request: Request,
+        content_of: Callable[[str], bytes],
+        checked: Callable[[Message, Request, float], T],
+    ) -> T:
         tried = request.renewed()
         start = time.monotonic()
         (last,) = deque(self.messages(tried, content_of), maxlen=1) or ({},)
         kind = last.get("kind")
         if kind == Kind.ANSWER:
-            return checked_latencies(last, tried, time.monotonic() - start)
+            return checked(last, tried, time.monotonic() - start)
         if kind == Kind.REFUSED:
             raise self._refusal(last, tried)
         if kind == Kind.FAILED:

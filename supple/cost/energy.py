@@ -8,13 +8,13 @@ updates: shorter spans tell nothing.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from supple.cost.interval import median_interval
+from supple.cost.latency import Run, Sign
 from supple.runtime.target import Device
 
 RAPL_ROOT = Path("/sys/class/powercap")
@@ -92,11 +92,15 @@ def find_counter(device: Device, root: Path = RAPL_ROOT) -> EnergyCounter | NoCo
     return _find_nvml() if device in (Device.CUDA, Device.TENSORRT) else _find_rapl(root)
 
 
-def measure_energy(run: Callable[[], object], counter: EnergyCounter) -> Energy:
-    """Return what one run takes: spans of runs alternate with pauses, so that a drifting machine wrongs neither."""
+def energy_of(run: Run, counter: EnergyCounter, sign: Sign) -> Energy:
+    """Return what one run takes: spans of runs alternate with pauses, so that a drifting machine wrongs neither.
+
+    `sign` is called between spans.
+    """
     _span(run, counter)  # wakes the device
     runs, idle = [], []
     for _ in range(_SPANS):
+        sign()
         runs.append(_span(run, counter))
         idle.append(_span(lambda: time.sleep(_SPAN_SECONDS), counter))
     idle_watts = median(joules / seconds for joules, seconds, _ in idle)
@@ -105,7 +109,7 @@ def measure_energy(run: Callable[[], object], counter: EnergyCounter) -> Energy:
     return Energy(median(each), low, high, idle_watts, counter.name)
 
 
-def _span(run: Callable[[], object], counter: EnergyCounter) -> tuple[float, float, int]:
+def _span(run: Run, counter: EnergyCounter) -> tuple[float, float, int]:
     """Run for a span; return the energy in joules, the seconds, and how many runs that were."""
     count, before, start = 0, counter.joules(), time.perf_counter()
     while (seconds := time.perf_counter() - start) < _SPAN_SECONDS:

@@ -19,8 +19,9 @@ from dataclasses import asdict, dataclass
 
 from supple.cost.channel import Channel, ChannelError, Message
 from supple.cost.cores import pin
-from supple.cost.latency import Effort, Run, time_against_reference, time_interleaved
-from supple.cost.request import PROTOCOL, Kind
+from supple.cost.energy import NoCounter, energy_of, find_counter
+from supple.cost.latency import Effort, Run, Sign, time_against_reference, time_interleaved
+from supple.cost.request import PROTOCOL, Kind, Quantity
 from supple.errors import SuppleError, class_and_first_line
 from supple.runtime.backend import Backend
 from supple.runtime.runtimes import backend_for
@@ -30,6 +31,7 @@ _LARGEST_PROGRAM = 2**33
 _MOST_KEPT_BYTES = 2**30
 _MOST_KEPT = 256
 _SIGN_SECONDS = 1.0
+_REPEATED = ("identity", "target", "reference", "programs", "quantity")
 
 
 class RefusalError(Exception):
@@ -119,18 +121,24 @@ def _answer(request: Message, programs: Programs, channel: Channel) -> Message:
         del content
         programs.make_room(keep=digests)
         channel.send({"kind": Kind.LOADED, "digest": digest})
-    effort, sign = Effort(**request["effort"]), _SignOfLife(channel)  # type: ignore[arg-type]
-    runs = programs.runs(others)
+    runs, sign = programs.runs(others), _SignOfLife(channel)
+    answer: Message = {"kind": Kind.ANSWER, **{name: request[name] for name in _REPEATED}}
+    if request["quantity"] == Quantity.ENERGY:
+        return {**answer, **_energies(runs, parse_target(str(request["target"])), sign)}
+    effort = Effort(**request["effort"])  # type: ignore[arg-type]
     if reference is None:
         latencies = time_interleaved(runs, effort, sign)
     else:
         (unit,) = programs.runs([str(reference)])
         latencies = time_against_reference(unit, runs, effort, request["reference_ms"], sign)  # type: ignore[arg-type]
-    return {
-        "kind": Kind.ANSWER,
-        **{name: request[name] for name in ("identity", "target", "reference", "programs")},
-        "latencies": [asdict(latency) for latency in latencies],
-    }
+    return {**answer, "latencies": [asdict(latency) for latency in latencies]}
+
+
+def _energies(runs: Sequence[Run], target: Target, sign: Sign) -> Message:
+    counter = find_counter(target.device)
+    if isinstance(counter, NoCounter):
+        return {"energies": None, "reason": counter.reason}
+    return {"energies": [asdict(energy_of(run, counter, sign)) for run in runs], "reason": None}
 
 
 class _SignOfLife:

@@ -40,11 +40,19 @@ class Kind(StrEnum):
     """From a worker: its measuring process failed, and why. Ends the request."""
 
 
+class Quantity(StrEnum):
+    """What is measured."""
+
+    LATENCY = "latency"
+    ENERGY = "energy"
+
+
 @dataclass(frozen=True)
 class Request:
     """One measurement: programs, by the digests of their contents, in rounds with a reference if there is one.
 
-    `identity` is drawn anew for each try: an answer must repeat it, so that a late one is not taken for the next.
+    Of energy there are no rounds: reference and effort say nothing then. `identity` is drawn anew for each try: an
+    answer must repeat it, so that a late one is not taken for the next.
     """
 
     target: Target
@@ -53,6 +61,7 @@ class Request:
     effort: Effort
     reference_ms: float | None
     identity: str = ""
+    quantity: Quantity = Quantity.LATENCY
 
     def renewed(self) -> "Request":
         """Return the same request for another try."""
@@ -74,4 +83,5 @@ class Request:
             "programs": list(self.programs),
             "effort": asdict(self.effort),
             "reference_ms": self.reference_ms,
+            "quantity": self.quantity,
         }

@@ -5,8 +5,9 @@ from dataclasses import asdict, replace
 import pytest
 
 from supple.cost import Effort, Latency
-from supple.cost.answer import LieError, checked_latencies
-from supple.cost.request import Request
+from supple.cost.answer import LieError, checked_energies, checked_latencies
+from supple.cost.energy import Energy, NoCounter
+from supple.cost.request import Quantity, Request
 from supple.runtime import parse_target
 
 TRUE = Latency(2.0, 1.9, 2.1, 1.8, 2.2, 20, 0.1, False, reference_ms=4.0, drift=1.5)
@@ -16,6 +17,7 @@ ANSWER = {
     "target": "onnxruntime:cpu?threads=1&batch=1",
     "reference": "a" * 64,
     "programs": ["b" * 64, "c" * 64],
+    "quantity": "latency",
     "latencies": [asdict(TRUE), asdict(TRUE)],
 }
 
@@ -33,6 +35,7 @@ def test_a_true_answer_is_believed():
         ("programs", ["c" * 64, "b" * 64]),
         ("programs", ["b" * 64]),
         ("programs", None),
+        ("quantity", "energy"),
     ],
 )
 def test_an_answer_to_something_else_is_refused(name, value):
@@ -105,3 +108,38 @@ def test_without_a_reference_times_are_what_they_are():
         checked_latencies(answer, request, seconds=0.01)
     with pytest.raises(LieError, match="another time of the reference"):
         checked_latencies({**answer, "latencies": [asdict(TRUE)] * 2}, request, seconds=1.0)
+
+
+ENERGY = Energy(5.0, 4.0, 6.0, 10.0, "RAPL")
+ASKED_FOR_ENERGY = replace(REQUEST, quantity=Quantity.ENERGY)
+OF_ENERGY = {**ANSWER, "quantity": "energy", "energies": [asdict(ENERGY)] * 2, "reason": None}
+
+
+def test_true_energies_are_believed():
+    assert checked_energies(OF_ENERGY, ASKED_FOR_ENERGY) == [ENERGY, ENERGY]
+    # Noise may be larger than what a small network takes.
+    small = replace(ENERGY, low_mj=-7.0, median_mj=-1.0)
+    assert checked_energies({**OF_ENERGY, "energies": [asdict(small)] * 2}, ASKED_FOR_ENERGY) == [small, small]
+
+
+def test_a_machine_without_a_counter_is_believed():
+    answer = {**OF_ENERGY, "energies": None, "reason": "there is\nno counter"}
+    assert checked_energies(answer, ASKED_FOR_ENERGY) == NoCounter("there is no counter")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"identity": "1" * 16}, "another identity"),
+        ({"quantity": "latency"}, "another quantity"),
+        ({"energies": [asdict(ENERGY)]}, "did not answer with 2 energies"),
+        ({"energies": None}, "did not answer with 2 energies"),
+        ({"energies": [{}, {}]}, "lacks figures"),
+        ({"energies": [asdict(replace(ENERGY, idle_watts=float("nan")))] * 2}, "no finite number"),
+        ({"energies": [asdict(replace(ENERGY, low_mj=5.5))] * 2}, "not in its interval"),
+        ({"energies": [asdict(replace(ENERGY, counter=3))] * 2}, "lacks figures"),
+    ],
+)
+def test_energies_that_cannot_be_true_are_refused(changes, reason):
+    with pytest.raises(LieError, match=reason):
+        checked_energies({**OF_ENERGY, **changes}, ASKED_FOR_ENERGY)

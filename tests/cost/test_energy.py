@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from supple.cost import energy
-from supple.cost.energy import EnergyCounter, NoCounter, RaplCounter, find_counter, measure_energy
+from supple.cost.energy import EnergyCounter, NoCounter, RaplCounter, energy_of, find_counter
 from supple.runtime import Device
 
 
@@ -109,7 +109,9 @@ def test_a_run_takes_what_it_adds_to_the_idle_device(monkeypatch):
     device = Simulated()
     clock = SimpleNamespace(perf_counter=lambda: device.seconds, sleep=device.sleep)
     monkeypatch.setattr(energy, "time", clock)
-    found = measure_energy(device.run, device)
+    signs: list[None] = []
+    found = energy_of(device.run, device, lambda: signs.append(None))
+    assert signs
     assert found.median_mj == pytest.approx(5.0)
     assert (found.low_mj, found.high_mj) == (pytest.approx(5.0), pytest.approx(5.0))
     assert found.idle_watts == pytest.approx(10.0)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from supple.cost import Effort, Limits, MeasurementFailed, ProgramRefused, open_device
+from supple.cost.energy import NoCounter
 from supple.cost.local_device import LocalDevice
 from supple.cost.request import Kind
 from supple.errors import SuppleError
@@ -72,6 +73,14 @@ def test_programs_are_measured_against_the_reference(device, program):
     assert first.reference_ms == second.reference_ms == 4.0
     assert first.median_ms > 0
     assert first.rounds >= 3
+
+
+def test_energy_is_measured_or_absent_with_the_reason(device, program):
+    found = device.measure_energy([program(1), program(2)])
+    if isinstance(found, NoCounter):
+        assert "RAPL" in found.reason
+    else:
+        assert [entry.counter for entry in found] == ["RAPL", "RAPL"]
 
 
 def test_the_device_tells_the_machine_and_the_version_of_the_runtime(device):

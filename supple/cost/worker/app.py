@@ -68,6 +68,7 @@ class _Measurement(_Strict):
     programs: Annotated[list[_Digest], pydantic.Field(min_length=1, max_length=1024)]
     effort: _Effort
     reference_ms: Annotated[float, _Finite, pydantic.Field(gt=0)] | None
+    quantity: Literal["latency", "energy"]
 
 
 def make_app(settings: WorkerSettings) -> FastAPI:
@@ -168,4 +169,5 @@ def _request(body: bytes) -> asked.Request:
         Effort(**content.effort.model_dump()),
         content.reference_ms,
         content.identity,
+        asked.Quantity(content.quantity),
     )

@@ -23,6 +23,7 @@ REQUEST = {
     "programs": ["2" * 64],
     "effort": {"precision": 0.1, "min_rounds": 3, "max_seconds": 1.0, "seed": 0},
     "reference_ms": None,
+    "quantity": "latency",
 }
 GOOD = {b"authorization": b"Bearer secret", b"supple-protocol": b"1"}
 
