@@ -1,6 +1,6 @@
 """The steps of a network that fill and free memory: which buffers each makes and uses, and what must come before it."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -72,6 +72,43 @@ def memory_graph(
     used = frozenset().union(*(step.uses for step in steps)) if steps else frozenset()
     kept_buffers = frozenset(buffers[value] for value in kept if value in buffers)
     return MemoryGraph(tuple(steps), there & (used | kept_buffers), kept_buffers)
+
+
+def split(graph: MemoryGraph) -> Iterator[MemoryGraph]:
+    """Yield parts of a graph, in order, each up to a step that all others come before or after.
+
+    No order of the whole mixes the steps of two parts. What is in use between them is `kept` by the one and `there` in
+    the other.
+    """
+    live = set(graph.there)
+    start = 0
+    for end in _ends(graph):
+        steps = graph.steps[start:end]
+        used_later = {buffer for step in graph.steps[end:] for buffer in step.uses} | graph.kept
+        there = frozenset(live)
+        live |= {buffer for step in steps for buffer in step.makes}
+        live &= used_later
+        moved = tuple(
+            Step(step.makes, step.uses, frozenset(place - start for place in step.after if place >= start))
+            for step in steps
+        )
+        yield MemoryGraph(moved, there, frozenset(live))
+        start = end
+
+
+def _ends(graph: MemoryGraph) -> Iterator[int]:
+    """Yield the number of steps up to each step that all before it come before, and all behind it after."""
+    count = len(graph.steps)
+    before = [0] * count
+    for place, step in enumerate(graph.steps):
+        for earlier in step.after:
+            before[place] |= before[earlier] | 1 << earlier
+    for place in range(count):
+        others = (1 << place) - 1
+        if place == count - 1 or (
+            before[place] == others and all(before[later] >> place & 1 for later in range(place + 1, count))
+        ):
+            yield place + 1
 
 
 def _needed(tasks: Sequence[Task], outputs: frozenset[int]) -> list[Task]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from supple.cost.graph import FamilyGraph, Piece, refused
 from supple.cost.memory_graph import MemoryGraph, Task, memory_graph
 from supple.cost.recording import Recording
-from supple.cost.scheduling import Schedule, Scheduling
+from supple.cost.scheduling import Schedule, Scheduling, best_schedule
 from supple.cost.sizes import Size, product_at
 from supple.cost.stretches import Stretch, stretches
 from supple.cost.tables import CONFIGS_AT_ONCE, Tables, Term
@@ -63,7 +63,7 @@ class PeakMemory:
         """Raise `SuppleError` where a member that has been run needs another amount than the formulas say."""
         for config, recording in self._graph.checked:
             graph, sizes = recorded_memory_graph(recording)
-            found, expected = self.schedule(config), Scheduling(graph).best(sizes)
+            found, expected = self.schedule(config), best_schedule(graph, sizes)
             if found.is_exact and expected.is_exact and found.peak != expected.peak:
                 raise refused(f"activations fill {expected.peak:,} bytes, not {found.peak:,}", config)
 
@@ -78,7 +78,7 @@ class PeakMemory:
         for buffer in skeleton.buffers:
             number, changing = self._sizes[buffer]
             sizes[buffer] = number * math.prod(size.of(config) for size in changing)
-        return Scheduling(skeleton.graph).best(sizes)
+        return best_schedule(skeleton.graph, sizes)
 
     def _rows_by_blocks(self, positions: Sequence[NDArray[np.intp]], count: int) -> Iterator[NDArray[np.intp]]:
         """Yield the rows of the configs whose members have the same blocks."""

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from supple.cost.memory_graph import MemoryGraph
+from supple.cost.memory_graph import MemoryGraph, split
 
-MOST_STATES = 5_000
+MOST_STATES = 1_000
 """After so many sets of done steps the search gives way to an order that takes the next best step each time."""
 
 
@@ -24,6 +24,17 @@ class Schedule:
     peak: int
     order: tuple[int, ...]
     is_exact: bool
+
+
+def best_schedule(graph: MemoryGraph, sizes: Mapping[int, int]) -> Schedule:
+    """Return the best order of a whole graph, part by part (`split`)."""
+    found = [Scheduling(part).best(sizes) for part in split(graph)]
+    starts = itertools.accumulate((len(schedule.order) for schedule in found), initial=0)
+    return Schedule(
+        max((schedule.peak for schedule in found), default=0),
+        tuple(start + step for start, schedule in zip(starts, found, strict=False) for step in schedule.order),
+        all(schedule.is_exact for schedule in found),
+    )
 
 
 class Scheduling:

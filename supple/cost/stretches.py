@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supple.cost.memory_graph import MemoryGraph, Step
+from supple.cost.memory_graph import MemoryGraph, split
 
 MOST_ORDERS = 64
 """A stretch that can run in more orders than that is searched for each set of sizes."""
@@ -22,36 +22,8 @@ class Stretch:
 
 def stretches(graph: MemoryGraph) -> Iterator[Stretch]:
     """Yield the stretches of a graph, in order: no order of the whole mixes the steps of two."""
-    live = set(graph.there)
-    start = 0
-    for end in _ends(graph):
-        steps = graph.steps[start:end]
-        used_later = {buffer for step in graph.steps[end:] for buffer in step.uses} | graph.kept
-        there = frozenset(live)
-        live |= {buffer for step in steps for buffer in step.makes}
-        live &= used_later
-        moved = tuple(
-            Step(step.makes, step.uses, frozenset(place - start for place in step.after if place >= start))
-            for step in steps
-        )
-        part = MemoryGraph(moved, there, frozenset(live))
+    for part in split(graph):
         yield Stretch(part, _orders(part))
-        start = end
-
-
-def _ends(graph: MemoryGraph) -> Iterator[int]:
-    """Yield the number of steps up to each step that all before it come before, and all behind it after."""
-    count = len(graph.steps)
-    before = [0] * count
-    for place, step in enumerate(graph.steps):
-        for earlier in step.after:
-            before[place] |= before[earlier] | 1 << earlier
-    for place in range(count):
-        others = (1 << place) - 1
-        if place == count - 1 or (
-            before[place] == others and all(before[later] >> place & 1 for later in range(place + 1, count))
-        ):
-            yield place + 1
 
 
 def _orders(graph: MemoryGraph) -> tuple[Moments, ...] | None:
