@@ -43,6 +43,7 @@ CATALOGUE = {
     "latency": Entry(
         "supple.bench.latency", "how well latencies are predicted from few measurements, on published tables", True
     ),
+    "costs": Entry("supple.bench.costs", "how many members' costs are counted per second by formulas, and how truly"),
     "processes": Entry("supple.bench.processes", "what two processes on CPUs pay to train together, per step"),
 }
 

@@ -184,3 +184,16 @@ def test_any_json_is_a_structure_or_refused(content: dict[str, object]) -> None:
     largest = structure.space.max()
     for axes in structure.axes.values():
         assert math.prod(axis.size(largest) for axis in axes) == math.prod(axis.full for axis in axes)
+
+
+def test_with_all_options_no_choice_is_left() -> None:
+    space = Space(
+        [
+            Dimension("choice", Kind.OPERATOR, (1, 0)),
+            Dimension("width", Kind.WIDTH, (8, 16), (Condition("choice", 1, 1),)),
+        ]
+    )
+    blocks = (Block("options.0", "choice", 0, 0), Block("options.1", "choice", 1, 1), Block("a", "width", 16))
+    structure = Structure(space, {"options.1.weight": (WIDTH,)}, (), blocks, ()).with_all_options()
+    assert structure.space == Space([Dimension("width", Kind.WIDTH, (8, 16))])
+    assert structure.blocks == (Block("a", "width", 16),)
