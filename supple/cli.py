@@ -182,6 +182,24 @@ def convert_command(
         _fail(error, debug)
 
 
+@app.command("targets")
+def targets_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one list of JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """List where members can be measured and shipped: what this machine has, and what would add the rest.
+
+    Settings follow behind a question mark, as in openvino:cpu?threads=2&batch=8&resolution=96.
+    """
+    try:
+        from supple.runtime.runtimes import availability, availability_table
+
+        found = availability()
+        typer.echo(json.dumps([asdict(entry) for entry in found]) if as_json else availability_table(found))
+    except (SuppleError, OSError) as error:
+        _fail(error, debug)
+
+
 @app.command("measure")
 def measure_command(
     files: Annotated[

@@ -1,5 +1,6 @@
 """The catalogue of runtimes: a line each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from supple.errors import SuppleError
@@ -11,6 +12,7 @@ from supple.runtime.openvino_backend import OpenVinoBackend
 from supple.runtime.target import PLACES, Runtime, Target
 from supple.runtime.torch_backend import TorchBackend
 from supple.runtime.torch_compile_backend import TorchCompileBackend
+from supple.text_table import text_table
 
 BACKENDS: dict[Runtime, Backend] = {
     backend.runtime: backend
@@ -26,9 +28,9 @@ BACKENDS: dict[Runtime, Backend] = {
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a target's place, as "openvino:cpu", can be used on this machine: its version, or what adds it."""
+    """Whether a target, as "openvino:cpu", can be used on this machine: its runtime's version, or what adds it."""
 
-    place: str
+    target: str
     version: str | None
     missing: str | None
 
@@ -53,10 +55,22 @@ def backend_for(target: Target) -> Backend:
 
 
 def availability() -> list[Availability]:
-    """Return for every place that there is whether this machine has it."""
+    """Return for every target that there is, without its settings, whether this machine has it."""
     found = []
     for place, (runtime, device) in PLACES.items():
         backend = BACKENDS[runtime]
         missing = backend.missing(device)
         found.append(Availability(place, None if missing else backend.version(), missing))
     return found
+
+
+def availability_table(found: Sequence[Availability]) -> str:
+    """Return a table for people, and how to write a target."""
+    rows = [
+        (entry.target, "yes" if entry.missing is None else "no", entry.version or "", entry.missing or "")
+        for entry in found
+    ]
+    lines = text_table(("target", "here", "version", "what is missing"), rows)
+    return "\n".join(
+        [*lines, "", "Settings: ?threads=1&batch=1&resolution=96. Another machine: remote+TARGET@HOST:PORT."]
+    )

@@ -210,6 +210,8 @@ def _unpacked(packed: Any, values: Mapping[str, fx.Node], device: torch.device) 
         return float(content)
     if kind == "device":
         return device
+    if kind not in _OBJECTS:
+        raise SuppleError(f'an argument is of the unknown kind "{kind}".')
     found = getattr(torch, content)
     if not isinstance(found, _OBJECTS[kind]):
         raise SuppleError(f'"{content}" is no {kind}.')

@@ -189,7 +189,7 @@ def test_named_inputs_in_any_order_reach_their_places(place):
             self.first, self.second = nn.Linear(4, 32), nn.Linear(32, 4)
 
         def forward(self, x: torch.Tensor, *, y: torch.Tensor) -> dict[str, torch.Tensor]:
-            return {"difference": self.second(self.first(x).relu()) - y}
+            return {"sum": self.second(self.first(x).relu()) + y}
 
     torch.manual_seed(1)
     inputs = {"y": torch.randn(2, 4), "x": torch.randn(2, 4)}
