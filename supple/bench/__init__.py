@@ -44,6 +44,11 @@ CATALOGUE = {
         "supple.bench.latency", "how well latencies are predicted from few measurements, on published tables", True
     ),
     "costs": Entry("supple.bench.costs", "how many members' costs are counted per second by formulas, and how truly"),
+    "targets": Entry(
+        "supple.bench.targets",
+        "whether cut members take the time of exported ones, and what writing a member takes",
+        True,
+    ),
     "processes": Entry("supple.bench.processes", "what two processes on CPUs pay to train together, per step"),
 }
 
