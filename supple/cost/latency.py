@@ -54,7 +54,7 @@ def _no_sign() -> None:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: until every interval is narrow, in at least `min_rounds`, or until time is up.
+    """How long to measure: until every interval is narrow, in at least `min_rounds` (never under 3), or until time is up.
 
     An interval is narrow where its ends are at most a share `precision` from the median. `max_seconds` limits the
     rounds of one measurement, however many things it compares; `seed` draws the order within each round.
@@ -175,7 +175,7 @@ def _run_rounds(
     with _without_garbage_collection():
         repeats = [max(1, math.ceil(_BLOCK_SECONDS / _warm_up(run, sign))) for run in runs]
         deadline = time.perf_counter() + effort.max_seconds
-        next_check = effort.min_rounds
+        next_check = fewest = max(FEWEST_ROUNDS, effort.min_rounds)
         while len(rounds) < FEWEST_ROUNDS or time.perf_counter() < deadline:
             rng.shuffle(order)
             blocks = {index: _block(runs[index], repeats[index], sign) for index in order}
@@ -184,7 +184,7 @@ def _run_rounds(
             if len(rounds) >= next_check:
                 next_check = math.ceil(_CHECK_GROWTH * len(rounds))
                 if all(
-                    len(series) >= effort.min_rounds and _is_narrow(sorted(series), effort.precision)
+                    len(series) >= fewest and _is_narrow(sorted(series), effort.precision)
                     for series in summarised(rounds)
                 ):
                     break

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from supple.cost import open_device
 from supple.data import load_splits
 from supple.errors import SuppleError
 from supple.machine import describe_machine
@@ -20,7 +19,7 @@ from supple.runs.exporting import export_members
 from supple.runs.summing_up import summarise, training_told
 from supple.runs.training import dismiss_helpers, help_to_train, trained_family
 from supple.runtime import parse_target
-from supple.searching import search
+from supple.searching import check_target, search
 from supple.storage import write_atomically
 from supple.training import History, Launch
 
@@ -105,10 +104,12 @@ def _training(config: RunConfig, directory: RunDirectory, progress: Progress) ->
 
 
 def _run_stages(config: RunConfig, directory: RunDirectory, progress: Progress) -> RunSummary:
-    with open_device(parse_target(config.search.target)) as device:
-        device.runtime_version  # noqa: B018  # a target that does not answer is told now, not after hours of training
     splits = load_splits(config.data, config.train.batch_size, config.seed)
-    family, history = trained_family(config, directory, splits, progress)
+    target = parse_target(config.search.target)
+    # What the target cannot run is told now, not after hours of training.
+    family, history = trained_family(
+        config, directory, splits, progress, lambda found: check_target(found, splits.example_inputs, target)
+    )
     # The others, where there were any, have left the cores to this process.
     torch.set_num_threads(config.threads or describe_machine().logical_cores)
     found = search(family, splits.train, splits.valid, config.search, directory.study, progress)

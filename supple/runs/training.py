@@ -1,5 +1,7 @@
 """The stage of a run that several processes share: the family is made by the main one, and trained by all."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -27,15 +29,23 @@ def build_model(config: ModelConfig, seed: int) -> nn.Module:
 
 
 def trained_family(
-    config: RunConfig, directory: RunDirectory, splits: Splits, progress: Progress
+    config: RunConfig,
+    directory: RunDirectory,
+    splits: Splits,
+    progress: Progress,
+    before_training: Callable[[Family], None] = lambda _: None,
 ) -> tuple[Family, History]:
-    """Return the trained family: loaded where an earlier process finished it, else trained. For the main process."""
+    """Return the trained family: loaded where an earlier process finished it, else trained. For the main process.
+
+    `before_training` is called with the family that is to be trained, and may raise `SuppleError`.
+    """
     model = build_model(config.model, config.seed)
     if directory.is_trained():
         dismiss_helpers(config)
         return load(directory.family, model), History.from_json(directory.history.read_text(encoding="utf-8"))
     with started_processes(device_type(config.train.accelerator)) as processes:
         family = _untrained_family(model, config, directory, splits, progress)
+        before_training(family)
         processes.told_by_main(family.structure.to_json())
         history = train(family, splits.train, splits.valid, config.train, folder=directory.training, progress=progress)
     save(family, directory.family)

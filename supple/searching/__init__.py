@@ -6,6 +6,7 @@ from supple.searching.nsga2 import Nsga2
 from supple.searching.random_members import RandomMembers
 from supple.searching.search import SearchResult, choose_members, search
 from supple.searching.searcher import Searcher
+from supple.searching.target_check import check_target
 
 SEARCHERS: tuple[type[Searcher], ...] = (Nsga2, RandomMembers)
 
@@ -18,6 +19,7 @@ __all__ = [
     "SearchConfig",
     "SearchResult",
     "Searcher",
+    "check_target",
     "choose_members",
     "search",
 ]

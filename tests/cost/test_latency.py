@@ -21,6 +21,11 @@ def test_constant_times_are_found_and_end_the_measurement_early(clock):
     assert fast.rounds == 11
 
 
+def test_there_are_never_fewer_rounds_than_an_interval_needs(clock):
+    (latency,) = time_interleaved([clock.run(3.0)], Effort(min_rounds=1, max_seconds=0.0))
+    assert latency.rounds == 3
+
+
 def test_a_wide_spread_is_measured_until_time_is_up(clock):
     rng = random.Random(0)
     (latency,) = time_interleaved([clock.run(lambda: rng.uniform(2.0, 20.0))], Effort(max_seconds=2.0))
