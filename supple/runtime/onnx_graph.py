@@ -29,7 +29,29 @@ def simplified(model: onnx.ModelProto, weights: Iterable[str]) -> onnx.ModelProt
     folded = optimizer.optimize(opened)
     _replace(folded.graph.input, [entry for entry in folded.graph.input if entry.name not in names])
     folded.graph.initializer.extend(held)
+    _give_each_its_own_numbers(folded.graph, names)
     return folded
+
+
+def _give_each_its_own_numbers(graph: onnx.GraphProto, weights: set[str]) -> None:
+    """Make each node read its constants of whole numbers under names of its own.
+
+    The optimizer lets nodes share equal constants. Which are equal differs between members: two layers with as many
+    heads in the full network have other numbers in a member.
+    """
+    numbers = {
+        entry.name: entry
+        for entry in graph.initializer
+        if entry.name not in weights and entry.data_type == onnx.TensorProto.INT64
+    }
+    _replace(graph.initializer, [entry for entry in graph.initializer if entry.name not in numbers])
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            if name in numbers:
+                node.input[position] = f"{node.output[0]}.{position}"
+                own = graph.initializer.add()
+                own.CopyFrom(numbers[name])
+                own.name = node.input[position]
 
 
 def block_ends(model: onnx.ModelProto, path: str) -> tuple[str, str]:

@@ -77,12 +77,15 @@ def shifted_attributes(structure: Structure) -> tuple[Attribute, ...]:
 def choose_probe(space: Space, axes: Sequence[Axis], probes: Sequence[Config]) -> Config:
     """Return the config of a member with all blocks whose sizes tell the axes apart best, beside earlier probes.
 
-    No other dimension is at its largest: a size that does not move is not seen.
+    In the first probe no other dimension is at its largest: a size that does not move is not seen. In later ones any
+    can be: dimensions of two values are told apart only where one of them is at its largest.
     """
     full = space.max()
     rng = random.Random(len(probes))
     moved = {
-        entry.name: entry.values[:-1] or entry.values for entry in space.dimensions if entry.kind is not Kind.DEPTH
+        entry.name: entry.values if probes else entry.values[:-1] or entry.values
+        for entry in space.dimensions
+        if entry.kind is not Kind.DEPTH
     }
     candidates = [
         space.config({name: rng.choice(values) for name, values in moved.items()}) for _ in range(_CANDIDATE_PROBES)

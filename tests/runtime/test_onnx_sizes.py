@@ -84,6 +84,15 @@ def test_a_probe_keeps_all_blocks_and_tells_equal_axes_apart():
     assert probe["one.width"] != probe["two.width"]
 
 
+def test_dimensions_of_two_values_are_told_apart_by_later_probes():
+    space = Space([Dimension("one.kernel", Kind.KERNEL, (3, 5)), Dimension("two.kernel", Kind.KERNEL, (3, 5))])
+    axes = [Axis(((Factor(5, name, centred=True),),)) for name in ("one.kernel", "two.kernel")]
+    first = choose_probe(space, axes, [])
+    assert (first["one.kernel"], first["two.kernel"]) == (3, 3)
+    second = choose_probe(space, axes, [first])
+    assert second["one.kernel"] != second["two.kernel"]
+
+
 def test_elastic_axes_leave_fixed_ones_and_depths_out():
     structure = Structure(SPACE, {"w": (ONE, Axis(((Factor(3),),)))}, (), (), ())
     assert elastic_axes(structure) == (ONE, TWO)

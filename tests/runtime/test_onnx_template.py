@@ -201,6 +201,25 @@ def test_members_with_smaller_kernels_are_cut():
         assert compare(family.extract(config), OnnxSession(template.cut(config)), torch.randn(2, 3, 12, 12)).agrees
 
 
+class Halves(nn.Module):
+    """Splits its features in two by a number of its own, as attention does with heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(8, 16), nn.Linear(8, 8)
+
+    def forward(self, x):
+        left, right = self.inner(x).reshape(x.shape[0], 2, -1).unbind(1)
+        return self.outer(left * torch.relu(right))
+
+
+def test_layers_that_share_a_size_in_the_full_network_only_are_cut():
+    inputs = torch.randn(2, 8)
+    # The exporter gives equal constants, as those of both reshapes, one name.
+    template = OnnxTemplate(convert(nn.Sequential(Halves(), Halves()).eval(), inputs), inputs)
+    assert template.reason is None
+
+
 def test_members_of_other_options_and_resolutions_are_exported_one_by_one():
     model = nn.Sequential(
         Choice(nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(3, 16, 1)),
