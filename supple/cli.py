@@ -30,6 +30,25 @@ Overrides = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print the resolved config and stop.")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="[NAME=]SHAPE[:TYPE]",
+        help="Shape of an input without the batch, as 3,224,224 or input_ids=16:int64; once per input.",
+    ),
+]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", metavar="FILE", help="Take the weights from a safetensors file.")
+]
+Pretrained = Annotated[
+    bool | None,
+    typer.Option(
+        "--pretrained/--no-pretrained",
+        help="Take the weights that timm or transformers has. Default: transformers yes, timm no.",
+        show_default=False,
+    ),
+]
 
 
 def _print_version(value: bool) -> None:
@@ -108,25 +127,9 @@ def convert_command(
             metavar="MODEL", help="package.module:name, timm:NAME, transformers:NAME, or a transformers folder."
         ),
     ],
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            metavar="[NAME=]SHAPE[:TYPE]",
-            help="Shape of an input without the batch, as 3,224,224 or input_ids=16:int64; once per input.",
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option("--weights", metavar="FILE", help="Take the weights from a safetensors file.")
-    ] = None,
-    pretrained: Annotated[
-        bool | None,
-        typer.Option(
-            "--pretrained/--no-pretrained",
-            help="Take the weights that timm or transformers has. Default: transformers yes, timm no.",
-            show_default=False,
-        ),
-    ] = None,
+    inputs: Inputs = None,
+    weights: Weights = None,
+    pretrained: Pretrained = None,
     freeze: Annotated[
         list[str] | None,
         typer.Option("--freeze", metavar="PATTERN", help="Keep what it finds as it is, as 'head*'; once per pattern."),
@@ -252,6 +255,52 @@ def worker(
         serve(options, lambda line: typer.echo(line, err=True))
     except (SuppleError, OSError) as error:
         _fail(error, debug)
+
+
+@app.command("profile")
+def profile_command(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Where to measure, as onnxruntime:cpu?threads=1.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MODEL", help="Profile the family that this model becomes, as in convert."),
+    ] = None,
+    family: Annotated[
+        Path | None,
+        typer.Option("--family", metavar="FOLDER", help="Profile the family saved there; --model is its model."),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="Profile the trained family of a run directory.")
+    ] = None,
+    inputs: Inputs = None,
+    weights: Weights = None,
+    pretrained: Pretrained = None,
+    budget: Annotated[
+        str, typer.Option("--budget", metavar="TIME", help="How long it may take, as 90s, 5m or 1h.")
+    ] = "5m",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "--out", metavar="FOLDER", help="Save the profile there. Default: a folder below profiles/."
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Measure a family on a target, and save what predicts the latency of any member there, with its error.
+
+    What has been measured is kept: the same command again, after an interruption or with more time, goes on from there.
+    """
+    try:
+        from supple.runs import ProfileRequest, console_progress, profile_named, profile_told
+
+        request = ProfileRequest(target, model, family, run, inputs or (), weights, pretrained, budget, output)
+        with console_progress() as progress:
+            found, folder = profile_named(request, progress)
+        typer.echo(profile_told(found, folder))
+    except (SuppleError, OSError) as error:
+        _fail(error, debug)
+    except KeyboardInterrupt:
+        _tell("\nInterrupted. Go on with the same command.")
+        raise typer.Exit(130) from None
 
 
 def _execute(

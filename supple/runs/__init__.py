@@ -1,6 +1,7 @@
 """Runs: the whole job from one config file, in one directory that survives a crash."""
 
 from supple.runs.config import ConvertConfig, ExportConfig, ModelConfig, RunConfig
+from supple.runs.console import console_progress
 from supple.runs.converting import ConvertRequest, convert_named, parse_choice, parse_ties
 from supple.runs.directory import RunDirectory
 from supple.runs.failing import tells_the_user
@@ -12,6 +13,7 @@ from supple.runs.pipeline import (
     new_directory,
     newest_directory,
 )
+from supple.runs.profiling import ProfileRequest, profile_named, profile_told
 
 __all__ = [
     "DEMO_CONFIG",
@@ -19,8 +21,10 @@ __all__ = [
     "ConvertRequest",
     "ExportConfig",
     "ModelConfig",
+    "ProfileRequest",
     "RunConfig",
     "RunDirectory",
+    "console_progress",
     "convert_named",
     "execute",
     "execute_training",
@@ -29,5 +33,7 @@ __all__ = [
     "newest_directory",
     "parse_choice",
     "parse_ties",
+    "profile_named",
+    "profile_told",
     "tells_the_user",
 ]

@@ -20,11 +20,11 @@ class OnnxEmitter(Emitter):
     """Cuts members out of a template."""
 
     def __init__(self, template: OnnxTemplate) -> None:
-        self._template = template
+        self.template = template
 
     def emit(self, config: Config) -> Program:
         """Return a member as an ONNX model whose batch size is free."""
-        return Program(self._template.cut(config), Format.ONNX)
+        return Program(self.template.cut(config), Format.ONNX)
 
 
 def onnx_emitter(family: Family, example_inputs: Inputs, target: Target, progress: Progress) -> OnnxEmitter:

@@ -3,7 +3,8 @@
 import random
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import onnx
 import torch
@@ -30,6 +31,19 @@ from supple.trace import Inputs, ModelInputs
 
 MAX_PROBES = 3
 RANDOM_CONFIGS = 4
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A member's graph for one batch size with the shape of every value, but of the weights the shapes only.
+
+    `weights` are names of inputs; `block_values` those of what blocks take and give, whether the member has them or
+    not.
+    """
+
+    model: onnx.ModelProto
+    weights: frozenset[str]
+    block_values: frozenset[str]
 
 
 class OnnxTemplate:
@@ -84,7 +98,36 @@ class OnnxTemplate:
         remove_notes(model)
         return file_content(model)
 
+    def outline(self, config: Config, batch: int) -> Outline:
+        """Return a member's graph without the values of its weights; it takes a few milliseconds.
+
+        Raises `SuppleError` for a config of another space, and where members cannot be cut (`reason`).
+        """
+        self.family.space.check(config)
+        if self.reason is not None:
+            raise SuppleError(f"Members cannot be cut out of one ONNX export: {self.reason}.")
+        structure = self.family.structure
+        model, weights = self._frame(config)
+        graph = model.graph
+        for entry in (*graph.input, *graph.output):
+            entry.type.tensor_type.shape.dim[0].dim_value = batch
+        for entry in weights:
+            shape = structure.shape(entry.name, config)
+            graph.input.append(onnx.helper.make_tensor_value_info(entry.name, entry.data_type, shape))
+        values = frozenset(value for ends in self._blocks.values() for value in ends)
+        names = frozenset(entry.name for entry in weights)
+        return Outline(onnx.shape_inference.infer_shapes(model, data_prop=True), names, values)
+
     def _cut(self, config: Config) -> onnx.ModelProto:
+        model, weights = self._frame(config)
+        with torch.no_grad():
+            tensors = self.family.materialize(config)
+        for entry in weights:
+            _fill(model.graph.initializer.add(), entry, tensors[entry.name])
+        return model
+
+    def _frame(self, config: Config) -> tuple[onnx.ModelProto, list[onnx.TensorProto]]:
+        """Return a member's graph without its weights, and the full network's in place of those that it needs."""
         whole = self._model.graph
         dropped = self.family.structure.dropped_blocks(config)
         sources = {given: taken for taken, given in (self._blocks[path] for path in dropped)}
@@ -92,8 +135,6 @@ class OnnxTemplate:
         sizes: defaultdict[str, dict[Place, int]] = defaultdict(dict)
         for place, size in self._sizes.items():
             sizes[place.holder][place] = size(config)
-        with torch.no_grad():
-            tensors = self.family.materialize(config)
         # Filled in place: every message that is put into another is copied, and weights are large.
         model = onnx.ModelProto(
             ir_version=self._model.ir_version, opset_import=self._model.opset_import, producer_name="supple"
@@ -105,19 +146,22 @@ class OnnxTemplate:
         graph.node.extend(
             with_sizes(node, sizes[node.output[0]]) if node.output[0] in sizes else node for node in nodes
         )
+        weights: list[onnx.TensorProto] = []
         for entry in whole.initializer:
-            if entry.name in tensors and entry.name in read:
-                _fill(graph.initializer.add(), entry, tensors[entry.name])
-            elif entry.name in read:
-                graph.initializer.append(_with_numbers(entry, sizes[entry.name]) if entry.name in sizes else entry)
-        return model
+            if entry.name in read:
+                if entry.name in self._weights:
+                    weights.append(entry)
+                else:
+                    graph.initializer.append(_with_numbers(entry, sizes[entry.name]) if entry.name in sizes else entry)
+        return model, weights
 
     def _export(self, config: Config) -> onnx.ModelProto:
         member = self.family.extract(config)
-        return simplified(exported_model(member, self.example_inputs, optimize=False), self._weights())
+        return simplified(exported_model(member, self.example_inputs, optimize=False), self._weights)
 
+    @cached_property
     def _weights(self) -> set[str]:
-        """Return the names of the full network's tensors, which initializers of the export carry."""
+        """The names of the full network's tensors, which initializers of the export carry."""
         with torch.no_grad():
             return set(self.family.materialize(self.family.space.max()))
 
@@ -128,7 +172,7 @@ class OnnxTemplate:
         for _ in range(MAX_PROBES):
             configs.append(choose_probe(self.family.space, axes, configs[1:]))
             models.append(self._export(configs[-1]))
-            matches = match_sizes(models, configs, axes, shifted, self._weights())
+            matches = match_sizes(models, configs, axes, shifted, self._weights)
             if all(len(sizes) == 1 for sizes in matches.values()):
                 return {place: next(iter(sizes)) for place, sizes in matches.items()}
         unclear = next(place for place, sizes in matches.items() if len(sizes) > 1)
