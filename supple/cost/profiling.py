@@ -31,7 +31,7 @@ from supple.space import Config, Space
 from supple.trace import Inputs
 
 TABLE_SHARE = 0.4
-"""The share of the time, after the export, that operators get at most."""
+"""The share of the time after the export that operators get at most."""
 _UNITS_AT_ONCE = 32
 _MEMBERS_AT_ONCE = 8
 _FIRST_MEMBERS = 16
@@ -55,12 +55,14 @@ def profile(
     budget_seconds: float = 300.0,
     progress: Progress = Silent(),
     store: MeasurementStore | None = None,
+    table_share: float = TABLE_SHARE,
 ) -> Profile:
     """Measure what tells most about the latency of a family's members on a target, and return what predicts it.
 
     `budget_seconds` counts everything, the export of the full network too; what has begun is finished, and a few
     members are measured in any case. What `store` has from the same target and machine is not measured again, and what
-    is measured goes there. Raises `SuppleError` for an unknown target, one whose runtime is missing, and where members
+    is measured goes there. Operators get at most `table_share` of the time after the export; without any (0.0) there is
+    no table of them. Raises `SuppleError` for an unknown target, one whose runtime is missing, and where members
     cannot be written as its programs or measured on it.
     """
     place = target if isinstance(target, Target) else parse_target(target)
@@ -71,7 +73,7 @@ def profile(
     reference = emitter.emit(family.space.max())
     with open_device(place) as device, nullcontext(store) if store else MeasurementStore.opened(None) as kept:
         measuring = _Measuring(reference, device, kept)
-        table, reason = _table_or_reason(family.space, emitter, measuring, watch)
+        table, reason = _table_or_reason(family.space, emitter, measuring, watch, table_share)
         describe = Describer(family, table)
         predictor = _fitted(describe, emitter, measuring, watch)
     progress.finish()
@@ -153,25 +155,26 @@ def _drift(latencies: Sequence[Latency]) -> float:
 
 
 def _table_or_reason(
-    space: Space, emitter: Emitter, measuring: _Measuring, watch: _Watch
+    space: Space, emitter: Emitter, measuring: _Measuring, watch: _Watch, share: float
 ) -> tuple[OperatorTable | None, str | None]:
     """Measure operators for a share of the time; return None and the reason where they cannot be told."""
+    if share == 0:
+        return None, "operators were given no time"
     if not isinstance(emitter, OnnxEmitter):
         return None, f"operators are told in ONNX models only, and {measuring.device.target.runtime} takes others"
     try:
-        return _table(
-            space, find_elastic_units(emitter.template, measuring.device.target.batch), measuring, watch
-        ), None
+        units = find_elastic_units(emitter.template, measuring.device.target.batch)
+        return _table(space, units, measuring, watch, share), None
     except SuppleError as error:
         reason = str(error).rstrip(".")
         watch.say(f"No table of operators ({reason}): only whole members are measured.")
         return None, reason
 
 
-def _table(space: Space, units: ElasticUnits, measuring: _Measuring, watch: _Watch) -> OperatorTable:
+def _table(space: Space, units: ElasticUnits, measuring: _Measuring, watch: _Watch, share: float) -> OperatorTable:
     (idle_ms,) = measuring([idle_program()], _UNIT_EFFORT)
     measured: dict[Signature, float] = {}
-    end = (1 - TABLE_SHARE) * watch.left
+    end = (1 - share) * watch.left
     for part in _parts(in_order_of_use(units, space), _UNITS_AT_ONCE):
         # The first ones are one of each form: without them there is no table.
         if watch.left < end and len(measured) >= len(units.forms):
