@@ -18,8 +18,8 @@ from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
 from supple.bench.overhead_networks import ViT
 from supple.bench.timing import Spread
 from supple.cost import Effort, Latency, open_device
+from supple.cost.latency_profile import Profile
 from supple.cost.predictors import Descriptions, HeldOut, LatencyPredictor
-from supple.cost.profile import Profile
 from supple.cost.profiling import profile
 from supple.family import Family, convert
 from supple.models import mobilenet_small

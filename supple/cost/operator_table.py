@@ -69,13 +69,16 @@ class OperatorTable:
 
 
 def in_order_of_use(units: ElasticUnits, space: Space) -> list[Signature]:
-    """Return the units that random members have, those first that should be measured first.
+    """Return the units that random members have, in the order in which they should be measured.
 
-    That is one of each form, and then those that most members have.
+    First come those of the largest and of the smallest member: they hold one of each form, and bound the sizes of the
+    others. Then each form gets its share, however many shapes it has, the more common ones first.
     """
     rng = random.Random(0)
-    members = [space.max(), space.min(), *(space.sample(rng) for _ in range(_DRAWN_MEMBERS))]
-    count = Counter(signature for member in members for signature in units.signatures(member))
-    ordered = [signature for signature, _ in count.most_common()]
-    first = {signature.form: signature for signature in reversed(ordered)}
-    return list(dict.fromkeys([*first.values(), *ordered]))
+    ends = [*units.signatures(space.max()), *units.signatures(space.min())]
+    count = Counter(signature for _ in range(_DRAWN_MEMBERS) for signature in units.signatures(space.sample(rng)))
+    shapes: dict[int, list[Signature]] = {}
+    for signature, _ in count.most_common():
+        shapes.setdefault(signature.form, []).append(signature)
+    place = {entry: rank / len(same) for same in shapes.values() for rank, entry in enumerate(same)}
+    return list(dict.fromkeys([*ends, *sorted(place, key=place.__getitem__)]))

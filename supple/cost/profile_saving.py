@@ -14,10 +14,10 @@ import numpy as np
 
 from supple.cost.describing import Describer
 from supple.cost.elastic_units import ElasticUnit, ElasticUnits, Signature
+from supple.cost.latency_profile import Profile
 from supple.cost.operator_table import OperatorTable
 from supple.cost.predictors import load as load_predictor
 from supple.cost.predictors import save as save_predictor
-from supple.cost.profile import Profile
 from supple.cost.store import MeasurementStore
 from supple.cost.units import Form, UnitKind
 from supple.errors import SuppleError

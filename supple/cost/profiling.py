@@ -17,9 +17,9 @@ from supple.cost.describing import Describer
 from supple.cost.device import MeasuringDevice, open_device
 from supple.cost.elastic_units import ElasticUnits, Signature, find_elastic_units
 from supple.cost.latency import Effort, Latency
+from supple.cost.latency_profile import Profile, fitted_target
 from supple.cost.operator_table import OperatorTable, in_order_of_use
 from supple.cost.predictors import LatencyPredictor, choose
-from supple.cost.profile import Profile, fitted_target
 from supple.cost.store import Conditions, MeasurementStore
 from supple.cost.unit_programs import idle_program, unit_program
 from supple.errors import SuppleError
@@ -176,8 +176,8 @@ def _table(space: Space, units: ElasticUnits, measuring: _Measuring, watch: _Wat
     measured: dict[Signature, float] = {}
     end = (1 - share) * watch.left
     for part in _parts(in_order_of_use(units, space), _UNITS_AT_ONCE):
-        # The first ones are one of each form: without them there is no table.
-        if watch.left < end and len(measured) >= len(units.forms):
+        # Without one of each form there is no table.
+        if watch.left < end and len({entry.form for entry in measured}) == len(units.forms):
             break
         programs = [unit_program(units.forms[entry.form], entry.numbers) for entry in part]
         found = measuring(programs, _UNIT_EFFORT)

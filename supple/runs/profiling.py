@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from supple.cost.profile import Profile
+from supple.cost.latency_profile import Profile
 from supple.cost.profile_saving import check_free, measurements_of, save_profile
 from supple.cost.profiling import profile
 from supple.errors import SuppleError
