@@ -54,7 +54,7 @@ def _no_sign() -> None:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: until every interval is narrow, in at least `min_rounds` (never under 3), or until time is up.
+    """How long to measure: until every interval is narrow, in `min_rounds` or more (3 at least), or time is up.
 
     An interval is narrow where its ends are at most a share `precision` from the median. `max_seconds` limits the
     rounds of one measurement, however many things it compares; `seed` draws the order within each round.
