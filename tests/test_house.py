@@ -315,14 +315,21 @@ def test_type_checkers_see_the_names_where_they_are_loaded_from(package):
 
 
 def test_the_api_reference_names_what_is_public():
-    reference, of_training = (REPOSITORY / "docs" / "api.md").read_text().split("\n# Training\n")
+    text = (REPOSITORY / "docs" / "api.md").read_text()
+    reference, rest = text.split("\n# Training\n")
+    of_training, of_costs = rest.split("\n# Costs\n")
     assert sorted(re.findall(r"^## (\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)
     assert sorted(re.findall(r"^::: supple[\w.]*\.(\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)
     # Named above; and what only other rooms and settings use.
     others = {"train", "TrainConfig", "Launch", "SamplerChoice"}
-    expected = sorted(set(supple.training.__all__) - others)
-    assert sorted(re.findall(r"^### (\w+)$", of_training, re.MULTILINE)) == expected
-    assert sorted(re.findall(r"^::: supple\.training\.(\w+)$", of_training, re.MULTILINE)) == expected
+    assert_named(of_training, "supple.training", set(supple.training.__all__) - others)
+    assert_named(of_costs, "supple.cost", set(supple.cost.__all__) - {"measure", "LATENCY_SPREAD"})
+
+
+def assert_named(reference: str, room: str, names: set[str]) -> None:
+    """Assert that a part of the reference has a heading and an entry for each of a room's names."""
+    assert sorted(re.findall(r"^### (\w+)$", reference, re.MULTILINE)) == sorted(names)
+    assert sorted(re.findall(rf"^::: {re.escape(room)}\.(\w+)$", reference, re.MULTILINE)) == sorted(names)
 
 
 def test_every_guide_is_in_the_navigation_and_in_the_index():

@@ -25,8 +25,8 @@ def draw_curves(families: Mapping[str, Sequence[Trained]], path: Path) -> None:
                 linestyle="-" if number < 10 else "--",
             )
         axes.set(xlabel="compute, 10^12 multiply-accumulates forward", ylabel="validation accuracy, %")
-        axes.set_title(f"The {member} member, after each epoch")
+        axes.set_title(f"The {member} member, after each quarter of the images")
         axes.grid(alpha=0.3)
-    figure.axes[1].legend(fontsize=7)
+    figure.axes[1].legend(fontsize=7, handlelength=4)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
