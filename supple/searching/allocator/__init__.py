@@ -1,0 +1,47 @@
+"""The allocator: splits budgets over the dimensions of a space, exactly, from tables of what choices cost and lose.
+
+Measure a table of sensitivities and one of costs (`measure_sensitivity`, `measure_costs`), or make them; then
+`allocate` answers one set of budgets, `allocation_front` all of one cost, `within_tolerance` a tolerance of the loss.
+"""
+
+from supple.searching.allocator.additivity import Additivity, Agreement, check_additivity
+from supple.searching.allocator.allocate import (
+    Allocation,
+    AllocationFront,
+    allocate,
+    allocation_front,
+    cheapest,
+    sweep_budgets,
+)
+from supple.searching.allocator.measuring import (
+    Measured,
+    measure_costs,
+    measure_jointly,
+    measure_pairs,
+    measure_sensitivity,
+)
+from supple.searching.allocator.table import Budget, CostTable, SensitivityTable, Table
+from supple.searching.allocator.tolerance import Confirmed, within_tolerance
+
+__all__ = [
+    "Additivity",
+    "Agreement",
+    "Allocation",
+    "AllocationFront",
+    "Budget",
+    "Confirmed",
+    "CostTable",
+    "Measured",
+    "SensitivityTable",
+    "Table",
+    "allocate",
+    "allocation_front",
+    "cheapest",
+    "check_additivity",
+    "measure_costs",
+    "measure_jointly",
+    "measure_pairs",
+    "measure_sensitivity",
+    "sweep_budgets",
+    "within_tolerance",
+]
