@@ -49,6 +49,9 @@ CATALOGUE = {
         "whether cut members take the time of exported ones, and what writing a member takes",
         True,
     ),
+    "allocator": Entry(
+        "supple.bench.allocator", "exact allocations: their time, and bit policies next to those of evolution"
+    ),
     "processes": Entry("supple.bench.processes", "what two processes on CPUs pay to train together, per step"),
 }
 
