@@ -39,7 +39,9 @@ def test_tables_say_what_the_problem_does_where_noises_are_independent():
     sensitivity, cost = tables_of(independent, space)
     assert sensitivity.of(config) == pytest.approx(independent.loss_of(policy_of(config)))
     assert cost.of(config) == independent.latency_of(policy_of(config))
-    assert tables_of(correlated, space)[0].of(config) != pytest.approx(correlated.loss_of(policy_of(config)), rel=0.01)
+    neighbours = space.config({"layer00": 22, "layer01": 22})
+    sums = tables_of(correlated, space)[0].of(neighbours)
+    assert sums < 0.9 * correlated.loss_of(policy_of(neighbours))
 
 
 def test_evolution_keeps_within_the_budget_and_never_beats_the_allocator():
