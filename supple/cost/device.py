@@ -15,7 +15,7 @@ from supple.cost.answer import LieError, checked_energies, checked_latencies
 from supple.cost.channel import Message
 from supple.cost.energy import Energy, NoCounter
 from supple.cost.latency import DEFAULT_EFFORT, Effort, Latency
-from supple.cost.patience import DEFAULT_LIMITS, Limits, TryError
+from supple.cost.patience import Limits, TryError, limits_for
 from supple.cost.request import Kind, Quantity, Request
 from supple.errors import SuppleError
 from supple.machine import Machine
@@ -167,12 +167,13 @@ class MeasuringDevice(ABC):
         return ProgramRefused(text, reason, digest)
 
 
-def open_device(target: Target, limits: Limits = DEFAULT_LIMITS) -> MeasuringDevice:
+def open_device(target: Target, limits: Limits | None = None) -> MeasuringDevice:
     """Return what measures a target's programs: a process of its own here, or the target's worker.
 
     Raises `SuppleError` where this machine lacks the runtime, with what adds it, and where there is no token for the
-    worker. A worker is first asked when something is measured.
+    worker. A worker is first asked when something is measured. Without `limits` they are those that suit the runtime.
     """
+    limits = limits_for(target) if limits is None else limits
     if target.worker is not None:
         from supple.cost.remote_device import RemoteDevice
 

@@ -2,10 +2,11 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supple.cost.channel import Message
 from supple.cost.request import Kind, Request
+from supple.runtime.target import Runtime, Target
 
 _MOST_TIMES_LONGER = 10
 _ENDS = (Kind.ANSWER, Kind.REFUSED, Kind.FAILED)
@@ -31,6 +32,14 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+_COMPILING_SECONDS = 1800.0
+
+
+def limits_for(target: Target) -> Limits:
+    """Return the limits of a target where none are given: torch.compile takes minutes to load a program."""
+    if target.runtime is Runtime.TORCH_COMPILE:
+        return replace(DEFAULT_LIMITS, loading_seconds=_COMPILING_SECONDS)
+    return DEFAULT_LIMITS
 
 
 class Patience:

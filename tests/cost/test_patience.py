@@ -3,7 +3,7 @@
 import pytest
 
 from supple.cost import Effort, Limits
-from supple.cost.patience import Patience, TryError
+from supple.cost.patience import DEFAULT_LIMITS, Patience, TryError, limits_for
 from supple.cost.request import Kind, Request
 from supple.runtime import parse_target
 
@@ -75,3 +75,8 @@ def test_waiting_and_measuring_do_not_last_for_ever():
     measuring = Limits(silent_seconds=-2.0)
     with pytest.raises(TryError, match="busy for much longer"):
         heard(WANTED, *LOADED, ALIVE, limits=measuring)
+
+
+def test_a_compiler_is_given_more_time_than_others():
+    assert limits_for(parse_target("onnxruntime:cpu")) == DEFAULT_LIMITS
+    assert limits_for(parse_target("torch-compile:cpu")).loading_seconds > DEFAULT_LIMITS.loading_seconds
