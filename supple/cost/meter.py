@@ -3,20 +3,15 @@
 from collections.abc import Sequence
 
 from supple.cost.device import MeasuringDevice
-from supple.cost.latency import Effort, Latency
-from supple.cost.store import Conditions, MeasurementStore
+from supple.cost.latency import DEFAULT_EFFORT, Latency
+from supple.cost.program_meter import ProgramMeter
+from supple.cost.store import MeasurementStore
 from supple.runtime.backend import Emitter
-from supple.runtime.program import Program
 from supple.space import Config
 
 
 class LatencyMeter:
-    """Measures members of one family on one device; what the store knows is not measured again.
-
-    A search takes minutes, in which a machine grows slower and faster. So the full network runs in the rounds of every
-    measurement, and all latencies are given as if it always took the same time: as in the first measurement of it that
-    the store has from the same target and machine.
-    """
+    """Measures members of one family on one device; each is written as a program, and measured, once."""
 
     def __init__(
         self,
@@ -26,16 +21,13 @@ class LatencyMeter:
         store: MeasurementStore,
         seconds_per_member: float = 1.0,
     ) -> None:
-        """Write the reference, the config of the full network, as a program. Raises `MeasurementFailed` with a device
-        that cannot be reached.
+        """Write the reference, the config of the full network, as a program.
+
+        Raises `MeasurementFailed` with a device that cannot be reached.
         """
         self._emitter = emitter
-        self._reference = emitter.emit(reference)
-        self._device = device
-        self._store = store
+        self._meter = ProgramMeter(emitter.emit(reference), device, store)
         self._seconds = seconds_per_member
-        self._conditions = Conditions(device.target, device.runtime_version, device.machine, self._reference.digest)
-        self._reference_ms = store.reference_ms(self._conditions)
         self._measured: dict[Config, Latency] = {}
 
     def measure(self, config: Config) -> Latency:
@@ -47,22 +39,8 @@ class LatencyMeter:
 
         Raises `MeasurementFailed` where the device cannot tell.
         """
-        programs = {
-            config: self._emitter.emit(config) for config in dict.fromkeys(configs) if config not in self._measured
-        }
-        for config, program in programs.items():
-            kept = self._store.get(program.digest, self._conditions)
-            if kept is not None:
-                self._measured[config] = kept
-        new = {config: program for config, program in programs.items() if config not in self._measured}
+        new = [config for config in dict.fromkeys(configs) if config not in self._measured]
         if new:
-            for (config, program), latency in zip(new.items(), self._measure(list(new.values())), strict=True):
-                self._store.put(program.digest, self._conditions, latency)
-                self._measured[config] = latency
+            programs = [self._emitter.emit(config) for config in new]
+            self._measured.update(zip(new, self._meter.measure(programs, DEFAULT_EFFORT, self._seconds), strict=True))
         return [self._measured[config] for config in configs]
-
-    def _measure(self, programs: Sequence[Program]) -> list[Latency]:
-        effort = Effort(max_seconds=self._seconds * len(programs))
-        found = self._device.measure(self._reference, programs, effort, self._reference_ms)
-        self._reference_ms = found[0].reference_ms
-        return found

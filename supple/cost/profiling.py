@@ -10,17 +10,17 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TypeVar
 
 from supple.cost.describing import Describer
-from supple.cost.device import MeasuringDevice, open_device
+from supple.cost.device import open_device
 from supple.cost.elastic_units import ElasticUnits, Signature, find_elastic_units
-from supple.cost.latency import Effort, Latency
+from supple.cost.latency import Effort
 from supple.cost.latency_profile import Profile, fitted_target
 from supple.cost.operator_table import OperatorTable, in_order_of_use
-from supple.cost.predictors import LatencyPredictor, choose
-from supple.cost.store import Conditions, MeasurementStore
+from supple.cost.predictors import FittedTarget, LatencyPredictor, choose
+from supple.cost.program_meter import ProgramMeter
+from supple.cost.store import MeasurementStore
 from supple.cost.unit_programs import idle_program, unit_program
 from supple.errors import SuppleError
 from supple.family import Family
@@ -37,8 +37,6 @@ _MEMBERS_AT_ONCE = 8
 _FIRST_MEMBERS = 16
 _POOL = 800
 _MOST_MEMBERS = 400
-_MOST_DRIFT = 1.5
-_REFERENCE_EFFORT = Effort(max_seconds=2.0)
 _UNIT_EFFORT = Effort(precision=0.03, min_rounds=7)
 _MEMBER_EFFORT = Effort(precision=0.02, min_rounds=7)
 _SECONDS_PER_PROGRAM = 0.3
@@ -72,12 +70,13 @@ def profile(
     emitter = backend_for(place).emitter(family, example_inputs, place, progress)
     reference = emitter.emit(family.space.max())
     with open_device(place) as device, nullcontext(store) if store else MeasurementStore.opened(None) as kept:
-        measuring = _Measuring(reference, device, kept)
-        table, reason = _table_or_reason(family.space, emitter, measuring, watch, table_share)
+        meter = ProgramMeter(reference, device, kept)
+        table, reason = _table_or_reason(family.space, emitter, place, meter, watch, table_share)
         describe = Describer(family, table)
-        predictor = _fitted(describe, emitter, measuring, watch)
+        predictor = _fitted(describe, emitter, fitted_target(device), meter, watch)
     progress.finish()
-    return Profile(describe, predictor, measuring.reference_ms, watch.seconds, reason)
+    assert meter.reference_ms is not None
+    return Profile(describe, predictor, meter.reference_ms, watch.seconds, reason)
 
 
 class _Watch:
@@ -111,68 +110,25 @@ class _Watch:
         self._progress.say(line)
 
 
-class _Measuring:
-    """Measures programs next to the full network, as if that always took the same time; each program once."""
-
-    def __init__(self, reference: Program, device: MeasuringDevice, store: MeasurementStore) -> None:
-        self.device = device
-        self._reference = reference
-        self._store = store
-        self._conditions = Conditions(device.target, device.runtime_version, device.machine, reference.digest)
-        known_ms = store.reference_ms(self._conditions)
-        if known_ms is None:
-            (latency,) = device.measure(reference, [reference], _REFERENCE_EFFORT, None)
-            known_ms = latency.median_ms if latency.reference_ms is None else latency.reference_ms
-        self.reference_ms = known_ms
-
-    def __call__(self, programs: Sequence[Program], effort: Effort) -> list[float]:
-        """Return what programs take, in ms."""
-        found = {program.digest: self._store.get(program.digest, self._conditions) for program in programs}
-        new = {program.digest: program for program in programs if found[program.digest] is None}
-        if new:
-            for digest, measured in zip(new, self._measured(list(new.values()), effort), strict=True):
-                self._store.put(digest, self._conditions, measured)
-                found[digest] = measured
-        return [latency.median_ms for program in programs if (latency := found[program.digest]) is not None]
-
-    def _measured(self, programs: Sequence[Program], effort: Effort) -> list[Latency]:
-        """Measure programs; once more where the reference took far longer or shorter than it used to.
-
-        Then something happened meanwhile that may have hit the reference alone.
-        """
-        limited = replace(effort, max_seconds=_SECONDS_PER_PROGRAM * (len(programs) + 1))
-        found = self._once(programs, limited)
-        if _drift(found) > math.log(_MOST_DRIFT):
-            found = min(found, self._once(programs, limited), key=_drift)
-        return found
-
-    def _once(self, programs: Sequence[Program], effort: Effort) -> list[Latency]:
-        return self.device.measure(self._reference, programs, effort, self.reference_ms)
-
-
-def _drift(latencies: Sequence[Latency]) -> float:
-    return abs(math.log(latencies[0].drift))
-
-
 def _table_or_reason(
-    space: Space, emitter: Emitter, measuring: _Measuring, watch: _Watch, share: float
+    space: Space, emitter: Emitter, target: Target, meter: ProgramMeter, watch: _Watch, share: float
 ) -> tuple[OperatorTable | None, str | None]:
     """Measure operators for a share of the time; return None and the reason where they cannot be told."""
     if share == 0:
         return None, "operators were given no time"
     if not isinstance(emitter, OnnxEmitter):
-        return None, f"operators are told in ONNX models only, and {measuring.device.target.runtime} takes others"
+        return None, f"operators are told in ONNX models only, and {target.runtime} takes others"
     try:
-        units = find_elastic_units(emitter.template, measuring.device.target.batch)
-        return _table(space, units, measuring, watch, share), None
+        units = find_elastic_units(emitter.template, target.batch)
+        return _table(space, units, meter, watch, share), None
     except SuppleError as error:
         reason = str(error).rstrip(".")
         watch.say(f"No table of operators ({reason}): only whole members are measured.")
         return None, reason
 
 
-def _table(space: Space, units: ElasticUnits, measuring: _Measuring, watch: _Watch, share: float) -> OperatorTable:
-    (idle_ms,) = measuring([idle_program()], _UNIT_EFFORT)
+def _table(space: Space, units: ElasticUnits, meter: ProgramMeter, watch: _Watch, share: float) -> OperatorTable:
+    (idle_ms,) = _medians(meter, [idle_program()], _UNIT_EFFORT)
     measured: dict[Signature, float] = {}
     end = (1 - share) * watch.left
     for part in _parts(in_order_of_use(units, space), _UNITS_AT_ONCE):
@@ -180,15 +136,16 @@ def _table(space: Space, units: ElasticUnits, measuring: _Measuring, watch: _Wat
         if watch.left < end and len({entry.form for entry in measured}) == len(units.forms):
             break
         programs = [unit_program(units.forms[entry.form], entry.numbers) for entry in part]
-        found = measuring(programs, _UNIT_EFFORT)
+        found = _medians(meter, programs, _UNIT_EFFORT)
         measured |= {entry: latency_ms - idle_ms for entry, latency_ms in zip(part, found, strict=True)}
         watch.show(operators=len(measured))
     return OperatorTable(units, measured, idle_ms)
 
 
-def _fitted(describe: Describer, emitter: Emitter, measuring: _Measuring, watch: _Watch) -> LatencyPredictor:
+def _fitted(
+    describe: Describer, emitter: Emitter, target: FittedTarget, meter: ProgramMeter, watch: _Watch
+) -> LatencyPredictor:
     """Measure members for the rest of the time, those that tell most about the others, and fit a predictor to them."""
-    target = fitted_target(measuring.device)
     pool = _pool(describe.space)
     described = describe(pool)
     most = min(_MOST_MEMBERS, len(pool))
@@ -202,7 +159,7 @@ def _fitted(describe: Describer, emitter: Emitter, measuring: _Measuring, watch:
         for part in _parts(chosen, _MEMBERS_AT_ONCE):
             if predictor is not None and watch.left < _FITS_TO_COME * fitting_seconds:
                 break
-            found = measuring([emitter.emit(pool[row]) for row in part], _MEMBER_EFFORT)
+            found = _medians(meter, [emitter.emit(pool[row]) for row in part], _MEMBER_EFFORT)
             measured |= dict(zip(part, found, strict=True))
             watch.show(members=len(measured))
         start = watch.seconds
@@ -210,6 +167,10 @@ def _fitted(describe: Describer, emitter: Emitter, measuring: _Measuring, watch:
         fitting_seconds = watch.seconds - start
         if len(measured) >= most or watch.left < _FITS_TO_COME * fitting_seconds:
             return predictor
+
+
+def _medians(meter: ProgramMeter, programs: Sequence[Program], effort: Effort) -> list[float]:
+    return [latency.median_ms for latency in meter.measure(programs, effort, _SECONDS_PER_PROGRAM)]
 
 
 def _parts(entries: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -20,7 +20,7 @@ class Names(Emitter):
 
 
 class Scripted(MeasuringDevice):
-    """Takes a millisecond a layer, and twice as long at each later measurement; notes what it is asked."""
+    """Takes a millisecond a layer, and a quarter longer at each later measurement; notes what it is asked."""
 
     target = Target()
     machine = describe_machine()
@@ -32,7 +32,7 @@ class Scripted(MeasuringDevice):
 
     def measure(self, reference, programs, effort, reference_ms):
         self.asked.append([program.content for program in programs])
-        now = 2 ** (len(self.asked) - 1)
+        now = 1.25 ** (len(self.asked) - 1)
         unit = float(reference.content) * now if reference_ms is None else reference_ms
         times = [unit * float(program.content) / float(reference.content) for program in programs]
         return [Latency(time, time, time, time, time, 11, 0.0, True, unit, now) for time in times]
@@ -78,7 +78,7 @@ def test_all_members_are_given_at_the_speed_of_the_first_measurement(device, sto
     meter = meter_of(device, store)
     first, second = meter.measure(SPACE.min()), meter.measure(SPACE.config({"depth": 2}))
     assert (first.median_ms, second.median_ms) == (1.0, 2.0)
-    assert (first.drift, second.drift) == (1, 2)
+    assert (first.drift, second.drift) == (1, 1.25)
 
 
 def test_what_another_machine_measured_does_not_count(device, store):
@@ -93,7 +93,7 @@ def test_time_is_given_for_every_member(device, store, monkeypatch):
     right = device.measure
     monkeypatch.setattr(device, "measure", lambda *given: efforts.append(given[2]) or right(*given))
     LatencyMeter(Names(), SPACE.max(), device, store, 0.25).measure_together([SPACE.min(), SPACE.max()])
-    assert efforts == [Effort(max_seconds=0.5)]
+    assert efforts == [Effort(max_seconds=0.75)]
 
 
 def test_a_failed_measurement_is_not_kept(device, store, monkeypatch):
@@ -105,3 +105,19 @@ def test_a_failed_measurement_is_not_kept(device, store, monkeypatch):
         meter_of(device, store).measure(SPACE.min())
     monkeypatch.undo()
     assert meter_of(device, store).measure(SPACE.min()).median_ms == 1.0
+
+
+def test_a_measurement_during_which_the_reference_was_far_slower_is_repeated(device, store, monkeypatch):
+    drifts = iter([1.0, 5.0, 1.1])
+    right = device.measure
+
+    def drifting(*given):
+        drift = next(drifts)
+        # What hit the reference alone makes everything else look as much faster.
+        return [replace(latency, drift=drift, median_ms=latency.median_ms / drift) for latency in right(*given)]
+
+    monkeypatch.setattr(device, "measure", drifting)
+    meter = meter_of(device, store)
+    meter.measure(SPACE.max())
+    assert meter.measure(SPACE.min()).median_ms == pytest.approx(1.0 / 1.1)
+    assert device.asked == [[b"4"], [b"1"], [b"1"]]

@@ -2,7 +2,6 @@
 
 import random
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from supple.cost import MeasurementStore
 from supple.cost.predictors import FittedTarget
 from supple.cost.profile_saving import load_profile, save_profile
 from supple.cost.profiling import profile
-from supple.cost.unit_programs import idle_program
 from supple.errors import SuppleError
 from supple.family import convert
 from supple.runtime import Format, Program
@@ -108,19 +106,6 @@ def _refuse(*arguments):
 def _cut(template, config):
     template.reason = None
     return template.cut(config)
-
-
-def test_a_measurement_during_which_the_reference_was_far_slower_is_repeated(device, monkeypatch):
-    drifts = iter([1.0, 5.0, 1.1])
-    measure = KnownDevice.measure
-
-    def drifting(self, *arguments):
-        drift = next(drifts, 1.0)
-        # What hit the reference alone makes everything else look as much faster.
-        return [replace(entry, drift=drift, median_ms=entry.median_ms / drift) for entry in measure(self, *arguments)]
-
-    monkeypatch.setattr(KnownDevice, "measure", drifting)
-    assert profiled(budget_seconds=0.001).table.idle_ms == pytest.approx(known_ms(idle_program()) / 1.1)
 
 
 def test_nothing_is_measured_twice(device, tmp_path):
