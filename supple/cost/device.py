@@ -119,7 +119,7 @@ class MeasuringDevice(ABC):
         self, request: Request, programs: Sequence[Program], checked: Callable[[Message, Request, float], T]
     ) -> T:
         """Return what `checked` makes of the answer, the request, and the seconds that it took."""
-        if not programs:
+        if not request.programs:
             raise SuppleError("There is nothing to measure: give at least one model.")
         expected = BACKENDS[self.target.runtime].format
         for program in programs:

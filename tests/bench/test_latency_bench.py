@@ -86,7 +86,7 @@ def test_an_unknown_part_is_answered_with_the_nearest():
     result = CliRunner().invoke(app, ["latency", "--models", "nb202"])
     assert result.exit_code == 2
     assert result.stderr == (
-        'Error: The benchmark has no part "nb202"; did you mean "nb201"? It has nb201, ofa, hat.\n'
+        'Error: The benchmark has no part "nb202"; did you mean "nb201"? It has nb201, ofa, hat, measured, repeated.\n'
     )
 
 

@@ -124,7 +124,7 @@ def lines(*messages: dict[str, object]) -> bytes:
 def truth(request: dict[str, object], **changes: object) -> dict[str, object]:
     """Return an answer that fits a request, but for the changes."""
     latency = Latency(2.0, 1.9, 2.1, 1.8, 2.2, 3, 0.0, True, reference_ms=0.001, drift=1.0)
-    names = ("identity", "target", "reference", "programs")
+    names = ("identity", "target", "reference", "programs", "quantity")
     return {
         "kind": "answer",
         **{name: request[name] for name in names},
