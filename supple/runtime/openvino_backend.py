@@ -74,15 +74,16 @@ class OpenVinoSession(Session):
         return self._call(self._compiled.create_infer_request(), inputs)
 
     def _call(self, request: Any, inputs: tuple[Array, ...]) -> Callable[[], Array]:
-        # A request reads and writes the memory of the arrays that its tensors hold: nothing is copied.
+        # A request reads and writes the memory of the arrays that its tensors hold: nothing is copied, and the call keeps
+        # them. What was freed holds whatever comes, as numbers so small that arithmetic on them is many times slower.
         tensors = [self._openvino.Tensor(np.ascontiguousarray(array), shared_memory=True) for array in inputs]
         for index, tensor in enumerate(tensors):
             request.set_input_tensor(index, tensor)
         output: Array = request.get_output_tensor(0).data
-        return partial(_inferred, request, output)
+        return partial(_inferred, request, output, tensors)
 
 
-def _inferred(request: Any, output: Array) -> Array:
+def _inferred(request: Any, output: Array, _held: list[Any]) -> Array:
     request.infer()
     return output
 
