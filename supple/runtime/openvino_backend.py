@@ -74,8 +74,8 @@ class OpenVinoSession(Session):
         return self._call(self._compiled.create_infer_request(), inputs)
 
     def _call(self, request: Any, inputs: tuple[Array, ...]) -> Callable[[], Array]:
-        # A request reads and writes the memory of the arrays that its tensors hold: nothing is copied, and the call keeps
-        # them. What was freed holds whatever comes, as numbers so small that arithmetic on them is many times slower.
+        # A request reads and writes the memory of the arrays that its tensors hold: nothing is copied, and the call
+        # keeps them. Freed memory holds whatever comes, as numbers so small that computing with them is far slower.
         tensors = [self._openvino.Tensor(np.ascontiguousarray(array), shared_memory=True) for array in inputs]
         for index, tensor in enumerate(tensors):
             request.set_input_tensor(index, tensor)

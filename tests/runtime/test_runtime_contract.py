@@ -120,9 +120,23 @@ def test_a_prepared_call_computes_what_run_does(place):
     call = session.prepared(images)
     # Another call in between must not take its inputs.
     session.run(IMAGES[4:12].numpy())
-    output = call()
-    first = output[0] if isinstance(output, list | tuple) else output
-    np.testing.assert_array_equal(np.asarray(first), expected)
+    np.testing.assert_array_equal(_first(call()), expected)
+
+
+@every_runtime
+def test_a_prepared_call_keeps_its_inputs(place):
+    session = opened(target_of(place), smallest(family()))
+    images = IMAGES[2:10].numpy()
+    expected = session.run(images)
+    call = session.prepared(images.copy())
+    # Whoever takes freed memory writes into it.
+    others = [np.full_like(images, np.nan) for _ in range(64)]
+    np.testing.assert_array_equal(_first(call()), expected)
+    assert len(others) == 64
+
+
+def _first(output):
+    return np.asarray(output[0] if isinstance(output, list | tuple) else output)
 
 
 @every_runtime
