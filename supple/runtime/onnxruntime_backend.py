@@ -1,31 +1,21 @@
-"""ONNX Runtime as a runtime: members cut out of one ONNX export."""
+"""ONNX Runtime as a runtime, on the processor or an NVIDIA GPU."""
 
 from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from supple.progress import Progress, Silent
-from supple.runtime.backend import Backend, Emitter
 from supple.runtime.nvidia import missing_gpu
-from supple.runtime.program import Format, Program
+from supple.runtime.onnx_backend import OnnxBackend
 from supple.runtime.session import Session
 from supple.runtime.target import Device, Runtime, Target
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from supple.family import Family
-    from supple.trace import Inputs, ModelInputs
 
 _FOR_GPUS = 'pip uninstall -y onnxruntime && pip install "onnxruntime-gpu[cuda,cudnn]"'
 
 
-class OnnxRuntimeBackend(Backend):
+class OnnxRuntimeBackend(OnnxBackend):
     """ONNX Runtime on the processor, or on an NVIDIA GPU by CUDA or TensorRT."""
 
     runtime = Runtime.ONNXRUNTIME
-    format = Format.ONNX
 
     def missing(self, device: Device) -> str | None:
         """Say whether this build of ONNX Runtime has the device, and the machine too."""
@@ -59,17 +49,3 @@ class OnnxRuntimeBackend(Backend):
         from supple.runtime.onnx_session import OnnxSession
 
         return OnnxSession(program, target.threads, target.device)
-
-    def export(self, module: "nn.Module", inputs: "ModelInputs") -> Program:
-        """Return a module as an ONNX model of any batch size. Raises `SuppleError` where it cannot be exported."""
-        from supple.runtime.onnx_emitter import onnx_program
-
-        return onnx_program(module, inputs)
-
-    def emitter(
-        self, family: "Family", example_inputs: "Inputs", target: Target, progress: Progress = Silent()
-    ) -> Emitter:
-        """Return what cuts members out of one export of the full network."""
-        from supple.runtime.onnx_emitter import onnx_emitter
-
-        return onnx_emitter(family, example_inputs, target, progress)

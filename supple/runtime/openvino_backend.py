@@ -7,22 +7,14 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from supple.errors import SuppleError, first_line
-from supple.progress import Progress, Silent
-from supple.runtime.backend import Backend, Emitter
-from supple.runtime.program import Format, Program
+from supple.runtime.onnx_backend import OnnxBackend
 from supple.runtime.session import Array, ModelInput, Session, content_of
 from supple.runtime.target import Device, Runtime, Target
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from supple.family import Family
-    from supple.trace import Inputs, ModelInputs
 
 _TELEMETRY = "openvino_telemetry"
 
@@ -88,11 +80,10 @@ def _inferred(request: Any, output: Array, _held: list[Any]) -> Array:
     return output
 
 
-class OpenVinoBackend(Backend):
+class OpenVinoBackend(OnnxBackend):
     """OpenVINO on the processor."""
 
     runtime = Runtime.OPENVINO
-    format = Format.ONNX
 
     def missing(self, device: Device) -> str | None:
         """Say whether OpenVINO is installed."""
@@ -107,20 +98,6 @@ class OpenVinoBackend(Backend):
     def open(self, program: bytes | Path, target: Target) -> Session:
         """Load an ONNX model for the target's batch size. Raises `SuppleError` where it is none that can run."""
         return OpenVinoSession(program, target)
-
-    def export(self, module: "nn.Module", inputs: "ModelInputs") -> Program:
-        """Return a module as an ONNX model of any batch size. Raises `SuppleError` where it cannot be exported."""
-        from supple.runtime.onnx_emitter import onnx_program
-
-        return onnx_program(module, inputs)
-
-    def emitter(
-        self, family: "Family", example_inputs: "Inputs", target: Target, progress: Progress = Silent()
-    ) -> Emitter:
-        """Return what cuts members out of one export of the full network."""
-        from supple.runtime.onnx_emitter import onnx_emitter
-
-        return onnx_emitter(family, example_inputs, target, progress)
 
 
 def _with_batch(entry: Any, batch: int) -> list[int]:

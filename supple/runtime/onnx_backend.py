@@ -1,0 +1,34 @@
+"""What runtimes that open ONNX have in common: members are cut out of one ONNX export."""
+
+from typing import TYPE_CHECKING
+
+from supple.progress import Progress, Silent
+from supple.runtime.backend import Backend, Emitter
+from supple.runtime.program import Format, Program
+from supple.runtime.target import Target
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from supple.family import Family
+    from supple.trace import Inputs, ModelInputs
+
+
+class OnnxBackend(Backend):
+    """A runtime of ONNX models."""
+
+    format = Format.ONNX
+
+    def export(self, module: "nn.Module", inputs: "ModelInputs") -> Program:
+        """Return a module as an ONNX model of any batch size. Raises `SuppleError` where it cannot be exported."""
+        from supple.runtime.onnx_emitter import onnx_program
+
+        return onnx_program(module, inputs)
+
+    def emitter(
+        self, family: "Family", example_inputs: "Inputs", target: Target, progress: Progress = Silent()
+    ) -> Emitter:
+        """Return what cuts members out of one export of the full network."""
+        from supple.runtime.onnx_emitter import onnx_emitter
+
+        return onnx_emitter(family, example_inputs, target, progress)
