@@ -5,15 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from supple.cost import LatencyMeter, MeasurementFailed, MeasurementStore, open_device
 from supple.data import Batches
 from supple.errors import SuppleError
 from supple.family import Family
 from supple.machine import Machine
 from supple.progress import Progress, Silent
-from supple.runtime import Target, backend_for, parse_target
+from supple.runtime import backend_for, parse_target
 from supple.searching.config import SearchConfig
 from supple.searching.evaluation import Evaluate, Evaluation, Failure
 from supple.searching.nsga2 import Nsga2
@@ -21,6 +19,7 @@ from supple.searching.pareto import pareto_front
 from supple.searching.random_members import RandomMembers
 from supple.searching.searcher import Searcher
 from supple.searching.study import Study, close_storage, database_of, open_storage
+from supple.searching.target_check import check_resolution
 from supple.space import Config, Space
 from supple.training import accuracy, calibration_inputs
 
@@ -67,7 +66,7 @@ def search(
     """
     target = parse_target(config.target)
     inputs = calibration_inputs(train_data, config.calibration_images)
-    _check_resolution(target, inputs[0])
+    check_resolution(target, inputs[0])
     emitter = backend_for(target).emitter(family, inputs[0][:EXAMPLES], target, progress)
     with open_device(target) as device, _opened_studies(family, config, study_path) as (studies, store):
         for study in studies.values():
@@ -85,16 +84,6 @@ def search(
 
         found = run_search(family.space, evaluate, studies, config, progress)
         return replace(found, machine=device.machine)
-
-
-def _check_resolution(target: Target, images: torch.Tensor) -> None:
-    """Raise `SuppleError` where latency would be that of images of another height than accuracy."""
-    if target.resolution is not None and (images.ndim != 4 or images.shape[2] != target.resolution):
-        raise SuppleError(
-            f'Target "{target}" measures latency at a height of {target.resolution} pixels, but accuracy is that of '
-            f"data of shape {list(images.shape[1:])}: leave the resolution out, give the data that size, or make "
-            "resolutions elastic (convert: resolutions)."
-        )
 
 
 @contextmanager

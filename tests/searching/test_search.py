@@ -14,8 +14,9 @@ from supple.machine import describe_machine
 from supple.progress import Silent
 from supple.runtime import parse_target
 from supple.searching import Evaluation, Failure, SearchConfig, SearchResult, choose_members
-from supple.searching.search import BASELINE_STUDY, SEARCH_STUDY, _check_resolution, run_search
+from supple.searching.search import BASELINE_STUDY, SEARCH_STUDY, run_search
 from supple.searching.study import EVALUATION, Study, close_storage, open_storage
+from supple.searching.target_check import check_resolution
 from supple.space import Dimension, Kind, Space
 
 CONFIG = SearchConfig(evaluations=12, population=4, seed=1)
@@ -202,10 +203,10 @@ def test_an_evaluation_survives_json(space, evaluate):
 
 @pytest.mark.parametrize("shape", [(8, 3, 28, 28), (8, 96)])
 def test_latency_and_accuracy_are_those_of_one_resolution(shape):
-    _check_resolution(parse_target("onnxruntime:cpu"), torch.zeros(shape))
-    _check_resolution(parse_target("onnxruntime:cpu?resolution=28"), torch.zeros(8, 3, 28, 28))
+    check_resolution(parse_target("onnxruntime:cpu"), torch.zeros(shape))
+    check_resolution(parse_target("onnxruntime:cpu?resolution=28"), torch.zeros(8, 3, 28, 28))
     with pytest.raises(SuppleError, match="measures latency at a height of 96 pixels, but accuracy is that of data of"):
-        _check_resolution(parse_target("onnxruntime:cpu?resolution=96"), torch.zeros(shape))
+        check_resolution(parse_target("onnxruntime:cpu?resolution=96"), torch.zeros(shape))
 
 
 def test_a_failure_survives_json(space):

@@ -28,6 +28,11 @@ def test_a_runtime_that_is_not_there_is_told(family, monkeypatch):
         check_target(family, IMAGES, parse_target("openvino:cpu"))
 
 
+def test_a_resolution_that_is_not_the_data_s_is_told(family):
+    with pytest.raises(SuppleError, match="measures latency at a height of 6 pixels, but accuracy is that of data of"):
+        check_target(family, IMAGES, parse_target("onnxruntime:cpu?resolution=6"))
+
+
 def test_what_the_runtime_lacks_is_told_with_the_choices_that_avoid_it(family, monkeypatch):
     backend = type(BACKENDS[Runtime.ONNXRUNTIME])
     right = backend.export
