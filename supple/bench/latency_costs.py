@@ -54,6 +54,24 @@ def ofa_costs(kernels: Integers, expands: Integers, depths: Integers, resolution
     return np.stack([macs, written], axis=1).astype(np.float64)
 
 
+def ofa_parameters(kernels: Integers, expands: Integers, depths: Integers) -> Integers:
+    """Return the parameters (networks,) of members of OFA-MobileNetV3, encoded as in `ofa_costs`."""
+    stem = _OFA_STEM * (9 * 3 + 9 + _OFA_STEM + 3 * 2)
+    parameters = np.full(len(depths), stem + (_OFA_WIDTHS[-1] + 2) * 960 + 960 * 1280 + 1281 * 1000)
+    channels = _OFA_STEM
+    for unit, (width, squeezed) in enumerate(zip(_OFA_WIDTHS, _OFA_SQUEEZED, strict=True)):
+        for block in range(_OFA_BLOCKS):
+            position = unit * _OFA_BLOCKS + block
+            middle = _divisible(channels * expands[:, position])
+            narrow = _divisible(middle // 4)
+            # Each convolution is followed by a batch norm of two numbers per channel; squeezing has biases instead.
+            convolutions = middle * (channels + kernels[:, position] ** 2 + width + 2 * 2) + 2 * width
+            squeezing = 2 * middle * narrow + middle + narrow if squeezed else 0
+            parameters += (depths[:, unit] > block) * (convolutions + squeezing)
+            channels = width
+    return parameters
+
+
 def hat_costs(features: Array) -> Array:
     """Return the weights that encoder and decoder multiply by, (networks, 3): both, and each, for HAT's ten features.
 
@@ -66,5 +84,6 @@ def hat_costs(features: Array) -> Array:
 
 
 def _divisible(channels: Integers) -> Integers:
-    """Return the nearest multiples of 8, as MobileNets round."""
-    return np.maximum(8, (channels + 4) // 8 * 8)
+    """Return the nearest multiples of 8 that are not below nine tenths, as MobileNets round."""
+    nearest = np.maximum(8, (channels + 4) // 8 * 8)
+    return np.asarray(nearest + 8 * (10 * nearest < 9 * channels))
