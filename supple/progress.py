@@ -4,7 +4,11 @@ A stage calls `start` once, `advance` after every finished unit, and `finish` on
 listener's business; `supple.runs.console` shows it in a terminal.
 """
 
+from collections.abc import Callable
 from typing import Protocol
+
+Picture = Callable[[int], str]
+"""Draws where a stage stands, in lines of at most so many columns."""
 
 
 class Progress(Protocol):
@@ -15,6 +19,9 @@ class Progress(Protocol):
 
     def advance(self, units: int = 1, **figures: float | str) -> None:
         """Report finished units and the figures worth showing (loss, images_per_s, ...)."""
+
+    def picture(self, draw: Picture) -> None:
+        """Show a picture of where the stage stands, in place of the one before it."""
 
     def say(self, line: str) -> None:
         """Show one line of text."""
@@ -30,6 +37,9 @@ class Silent:
         """Ignore it."""
 
     def advance(self, units: int = 1, **figures: float | str) -> None:
+        """Ignore it."""
+
+    def picture(self, draw: Picture) -> None:
         """Ignore it."""
 
     def say(self, line: str) -> None:

@@ -15,6 +15,7 @@ from supple.errors import SuppleError
 from supple.machine import Machine
 from supple.runtime.target import Target
 from supple.storage.database import close_database, database_errors, open_database
+from supple.storage.places import Place
 
 _TABLE = Table(
     "supple_measurements",
@@ -56,7 +57,7 @@ class Conditions:
 class MeasurementStore:
     """Latencies by program and conditions, in a table of a database: that of the study, or one by itself."""
 
-    def __init__(self, engine: sqlalchemy.Engine, path: Path | None = None) -> None:
+    def __init__(self, engine: sqlalchemy.Engine, path: Place | Path | None = None) -> None:
         """Make the table where there is none. Raises `SuppleError` where the database, at `path`, cannot be used."""
         self._engine = engine
         self._path = path

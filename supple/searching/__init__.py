@@ -1,24 +1,33 @@
 """Searching: which members are best on a target."""
 
+from supple.searching.choosing import choose_members
 from supple.searching.config import SearchConfig
-from supple.searching.evaluation import Evaluation, Failure
-from supple.searching.nsga2 import Nsga2
-from supple.searching.random_members import RandomMembers
-from supple.searching.search import SearchResult, choose_members, search
-from supple.searching.searcher import Searcher
+from supple.searching.evaluation import Evaluation, Failure, Outcome
+from supple.searching.history import History
+from supple.searching.problem import Problem
+from supple.searching.result import SearchResult, SeedResult
+from supple.searching.search import search
+from supple.searching.searcher import Searcher, SearcherConfig
+from supple.searching.searchers import SearcherChoice, build_searcher
 from supple.searching.target_check import check_target
-
-SEARCHERS: tuple[type[Searcher], ...] = (Nsga2, RandomMembers)
+from supple.searching.wishes import Constraint, Direction, Objective
 
 __all__ = [
-    "SEARCHERS",
+    "Constraint",
+    "Direction",
     "Evaluation",
     "Failure",
-    "Nsga2",
-    "RandomMembers",
+    "History",
+    "Objective",
+    "Outcome",
+    "Problem",
     "SearchConfig",
     "SearchResult",
     "Searcher",
+    "SearcherChoice",
+    "SearcherConfig",
+    "SeedResult",
+    "build_searcher",
     "check_target",
     "choose_members",
     "search",

@@ -1,28 +1,86 @@
 """How a search is run."""
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from supple.runtime.target import parse_target
+from supple.searching.searchers import SearcherChoice
+from supple.searching.searchers.nsga2 import Nsga2Config
+from supple.searching.wishes import parse_constraint, parse_objective
+
+
+def _one_as_several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_one_as_several)]
+"""One text, or several."""
+
+# They decide how long a search goes on, and how fast, not what it proposes next.
+_NOT_DECISIVE = {"budget", "patience", "seeds", "workers"}
 
 
 class SearchConfig(BaseModel):
-    """Settings of a search for the best members on one target."""
+    """Settings of a search for the best members."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    target: str = Field("onnxruntime:cpu?threads=1", description="where latency is measured: runtime:device?settings")
-    evaluations: int = Field(
-        48, ge=4, description="members that the search evaluates; the random baseline gets as many"
+    targets: Texts = Field(
+        ("onnxruntime:cpu?threads=1",),
+        description="where latency is measured: runtime:device?settings; the first is where members are shipped",
     )
-    population: int = Field(12, ge=2, description="members of one generation")
+    objectives: Texts = Field(
+        (), description="what is to be good, as accuracy or macs; none: the task's metric, and latency on every target"
+    )
+    constraints: Texts = Field(
+        (), description='what members must keep, as "latency_ms <= 5 on onnxruntime:cpu" or "parameters <= 1e6"'
+    )
+    budget: int = Field(64, ge=4, description="members that are evaluated in all, those of the baseline included")
+    searcher: SearcherChoice = Field(Nsga2Config(), description="how the next member is chosen")
+    baseline_share: float = Field(
+        0.25,
+        ge=0,
+        lt=1,
+        description="share of the budget for random members that cost as much; 0 leaves results without comparison",
+    )
+    together: int | None = Field(
+        None, ge=1, description="members proposed before the first of them is evaluated; the searcher's own if not set"
+    )
+    workers: int = Field(1, ge=1, description="processes that evaluate members; results are the same with any number")
+    seed: int = Field(0, ge=0, description="seed of the proposals, which depend on it and on the results alone")
+    seeds: int = Field(1, ge=1, description="searches, each with a seed and the whole budget of its own")
+    patience: int | None = Field(
+        None, ge=1, description="evaluations without a larger front after which the search ends; never if not set"
+    )
+    warm_start: Path | None = Field(None, description="the study of an earlier search, whose best members come first")
     calibration_images: int = Field(1024, ge=1, description="training images that recompute batch-norm statistics")
     seconds_per_latency: float = Field(1.0, gt=0, description="longest time that measuring one member may take")
-    seed: int = Field(
-        0, ge=0, description="seed of the proposals; with one worker they depend on it and on the results"
-    )
 
-    @field_validator("target")
+    @field_validator("targets")
     @classmethod
-    def _refuse_unknown_targets(cls, address: str) -> str:
-        parse_target(address)  # now, not after hours of training
-        return address
+    def _refuse_unknown_targets(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        if not addresses:
+            raise ValueError("name at least one target, as onnxruntime:cpu")
+        for address in addresses:
+            parse_target(address)  # now, not after hours of training
+        return addresses
+
+    @field_validator("objectives")
+    @classmethod
+    def _refuse_what_is_no_objective(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            parse_objective(text)
+        return texts
+
+    @field_validator("constraints")
+    @classmethod
+    def _refuse_what_is_no_constraint(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            parse_constraint(text)
+        return texts
+
+    def settings(self) -> str:
+        """Return those settings that a study is bound to: with others its history would be another."""
+        return self.model_dump_json(exclude=_NOT_DECISIVE)

@@ -1,45 +1,52 @@
-"""What a search knows of a member: its accuracy on the validation split and its costs."""
+"""What a search knows of a member: its figures, measured or counted, or why it has none."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from supple.cost import Latency
-from supple.errors import SuppleError
+from supple.errors import SuppleError, nearest
 from supple.space import Config
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluated member: top-1 accuracy (0 to 1) on the validation split, latency on the target, size and work.
+    """One evaluated member and its figures by full name, such as "accuracy", "macs", "latency_ms on TARGET".
 
-    `macs` counts the multiply-accumulates of one sample.
+    `latencies` holds those that were measured, by target, with their spread. `evaluation["latency_ms"]` does as well
+    where there is one target only.
     """
 
     config: Config
-    accuracy: float
-    latency: Latency
-    parameters: int
-    macs: int
+    figures: Mapping[str, float] = field(hash=False)
+    latencies: Mapping[str, Latency] = field(default_factory=dict, hash=False)
 
-    @property
-    def point(self) -> tuple[float, float]:
-        """The two objectives: (accuracy, latency in ms)."""
-        return self.accuracy, self.latency.median_ms
+    def __getitem__(self, name: str) -> float:
+        if name in self.figures:
+            return self.figures[name]
+        close = [figure for figure in self.figures if figure.startswith(f"{name} on ")]
+        if len(close) != 1:
+            known = ", ".join(close or self.figures)
+            raise SuppleError(
+                f'The evaluation has no one figure "{name}"{nearest(name, self.figures) or f": {known}."}'
+            )
+        return self.figures[close[0]]
 
     def to_json(self) -> str:
         """Return the evaluation as one line of JSON."""
-        return json.dumps({**asdict(self), "config": self.config.to_json()})
+        latencies = {target: asdict(latency) for target, latency in self.latencies.items()}
+        return json.dumps({"config": self.config.to_json(), "figures": dict(self.figures), "latencies": latencies})
 
     @classmethod
     def from_json(cls, text: str) -> "Evaluation":
         """Read what `to_json` wrote. Raises `SuppleError` where the text is anything else."""
         try:
-            content = json.loads(text)
-            return cls(
-                **{**content, "config": Config.from_json(content["config"]), "latency": Latency(**content["latency"])}
-            )
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            content: Any = json.loads(text)
+            latencies = {str(target): Latency(**latency) for target, latency in content["latencies"].items()}
+            figures = {str(name): float(value) for name, value in content["figures"].items()}
+            return cls(Config.from_json(content["config"]), figures, latencies)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise SuppleError(f"This is no evaluation of a member: {error}.") from None
 
 
@@ -64,8 +71,4 @@ class Failure:
             raise SuppleError(f"This is no failure of a member: {error}.") from None
 
 
-Evaluate = Callable[[Config], Evaluation]
-"""Evaluates the member of a config; a search calls it once per config.
-
-Raises `MeasurementFailed` where the target's device cannot measure the member: the search goes on without it.
-"""
+Outcome = Evaluation | Failure

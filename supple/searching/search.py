@@ -1,220 +1,148 @@
-"""Search a family for the members that are best on a target, next to as many random members."""
+"""Search a family, or any space, for its best members, next to random members that cost as much."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from supple.cost import LatencyMeter, MeasurementFailed, MeasurementStore, open_device
-from supple.data import Batches
 from supple.errors import SuppleError
 from supple.family import Family
-from supple.machine import Machine
 from supple.progress import Progress, Silent
-from supple.runtime import backend_for, parse_target
+from supple.runtime import parse_target
 from supple.searching.config import SearchConfig
-from supple.searching.evaluation import Evaluate, Evaluation, Failure
-from supple.searching.nsga2 import Nsga2
-from supple.searching.pareto import pareto_front
-from supple.searching.random_members import RandomMembers
-from supple.searching.searcher import Searcher
-from supple.searching.study import Study, close_storage, database_of, open_storage
-from supple.searching.target_check import check_resolution
+from supple.searching.counted import COUNTED, counted_figures
+from supple.searching.engine import run_search
+from supple.searching.feasibility import check_known_constraints
+from supple.searching.judging import ENERGY, LATENCY, Judge, Measure, opened_meters
+from supple.searching.networks import Networks
+from supple.searching.opening import opened_studies
+from supple.searching.problem import Problem, as_known
+from supple.searching.result import SearchResult
+from supple.searching.wishes import (
+    Direction,
+    Vocabulary,
+    on_target,
+    parse_constraint,
+    parse_objective,
+    understand_constraints,
+    understand_objectives,
+)
 from supple.space import Config, Space
-from supple.training import accuracy, calibration_inputs
+from supple.training import Classification, evaluate
+from supple.training.task import Task
 
-SEARCH_STUDY = "search"
-BASELINE_STUDY = "baseline"
-REPEATS_BEFORE_RANDOM = 8
-MOST_FAILURES_IN_A_ROW = 3
-EXAMPLES = 2
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """The distinct members that were evaluated, in order: those of the search, and the random baseline.
-
-    `failed` are those that could not be evaluated; `machine` is the one that latency was measured on, where known.
-    """
-
-    searched: tuple[Evaluation, ...]
-    baseline: tuple[Evaluation, ...]
-    failed: tuple[Failure, ...] = ()
-    machine: Machine | None = None
-
-    @property
-    def front(self) -> tuple[Evaluation, ...]:
-        """The members of the search that no other of them dominates, the fastest first."""
-        return tuple(self.searched[index] for index in pareto_front([entry.point for entry in self.searched]))
+Cost = Callable[[Config], float]
 
 
 def search(
-    family: Family,
-    train_data: Batches,
-    valid_data: Batches,
+    family: Family | Space,
+    train_data: Iterable[Any] | None = None,
+    valid_data: Iterable[Any] | None = None,
     config: SearchConfig = SearchConfig(),
-    study_path: Path | None = None,
+    *,
+    task: Task = Classification(),
+    measures: Mapping[str, Measure] = {},
+    costs: Mapping[str, Cost] = {},
+    study: Path | str | None = None,
     progress: Progress = Silent(),
 ) -> SearchResult:
-    """Find the members with the best accuracy for their latency.
+    """Find the members that are best by the objectives of `config`, among those that keep its constraints.
 
-    Accuracy is measured on `valid_data` after batch norm was calibrated on `train_data`; latency in the runtime of
-    `config.target`. With `study_path`, all results stand in an SQLite study, and a search that was interrupted goes on
-    from there, on the same machine. Random members, as many as the search evaluates, are evaluated in turn with it as
-    the baseline. Raises `SuppleError` for a target that this machine lacks, and where the full network or several
-    members in a row cannot be measured.
+    Of a family, the figures are the task's metric on `valid_data`, after batch norm was calibrated on `train_data`;
+    `latency_ms` and `energy_mj`, measured on each of `config.targets`; `parameters`, `macs`, `weights_bytes`,
+    `traffic_bytes` and `peak_memory_bytes` (of the activations, for one sample), which are counted. Of a space without
+    a family they are those that the caller gives. `measures` are functions of a config that take time, such as a metric
+    of your own, by name; `costs` are functions that take none, are called for thousands of configs, and do not fall
+    where a dimension grows; less of them is better. Name the direction of a measure: "maximize robustness".
+
+    With `study`, a file of SQLite or the URL of a database, nothing that was finished is lost, and a search that was
+    interrupted goes on from there; latencies stay on one machine. A share of the budget goes to random members that
+    cost what the best ones cost: the baseline. Raises `SuppleError` for what cannot be understood or measured, for
+    constraints that no member keeps (with the nearest that one keeps), and where the full network or several members
+    in a row cannot be evaluated.
     """
-    target = parse_target(config.target)
-    inputs = calibration_inputs(train_data, config.calibration_images)
-    check_resolution(target, inputs[0])
-    emitter = backend_for(target).emitter(family, inputs[0][:EXAMPLES], target, progress)
-    with open_device(target) as device, _opened_studies(family, config, study_path) as (studies, store):
-        for study in studies.values():
-            study.claim_machine(device.machine)
-        meter = LatencyMeter(emitter, family.space.max(), device, store, config.seconds_per_latency)
+    targets = tuple(str(parse_target(address)) for address in config.targets)
+    if isinstance(family, Space):
+        return _search_space(family, config, measures, costs, study, progress)
+    if train_data is None or valid_data is None:
+        raise SuppleError("A family is searched with data: give train_data, which calibrates members, and valid_data.")
+    networks = Networks.of(family, train_data, valid_data, task, config.calibration_images)
+    metric = Direction.MAXIMIZE if task.higher_is_better else Direction.MINIMIZE
+    directions = {task.metric: metric, LATENCY: Direction.MINIMIZE, ENERGY: Direction.MINIMIZE}
+    directions |= dict.fromkeys(COUNTED, Direction.MINIMIZE)
+    vocabulary = Vocabulary(_with_own(directions, measures, costs), frozenset({LATENCY, ENERGY}), targets)
+    names = _names(config)
+    known = counted_figures(family, names, progress)
+    known |= {name: as_known(family.space, cost) for name, cost in costs.items()}
+    problem = _problem(family.space, config, vocabulary, (task.metric, LATENCY))
+    problem = replace(problem, known=known, networks=networks)
+    check_known_constraints(problem)
+    figures = {*(entry.figure for entry in problem.objectives), *(entry.figure for entry in problem.constraints)}
+    addresses = _addresses(figures, targets)
+    with opened_studies(problem, config, study) as opened:
+        wanted = {address: on_target(ENERGY, address) in figures for address in addresses}
+        with opened_meters(networks, wanted, opened.measurements, config.seconds_per_latency, progress) as meters:
+            machines = {meter.address: meter.device.machine for meter in meters}
+            for entry in opened.studies.values():
+                entry.claim_machines(machines)
 
-        def evaluate(candidate: Config) -> Evaluation:
-            return Evaluation(
-                candidate,
-                accuracy(family, candidate, valid_data, inputs),
-                meter.measure(candidate),
-                family.count_parameters(candidate),
-                family.count_macs(candidate),
-            )
+            def qualities(configs: Sequence[Config]) -> list[float]:
+                return [evaluate(family, entry, valid_data, task, networks.calibration) for entry in configs]
 
-        found = run_search(family.space, evaluate, studies, config, progress)
-        return replace(found, machine=device.machine)
-
-
-@contextmanager
-def _opened_studies(
-    family: Family, config: SearchConfig, path: Path | None
-) -> Iterator[tuple[dict[str, Study], MeasurementStore]]:
-    """Open the studies, and the measurements that stand in the same database."""
-    storage = open_storage(path)
-    settings = config.model_dump_json(exclude={"evaluations"})
-    try:
-        studies = {name: Study(storage, path, name, family.space, settings) for name in (SEARCH_STUDY, BASELINE_STUDY)}
-        yield studies, MeasurementStore(database_of(storage), path)
-    finally:
-        close_storage(storage, path)
+            judge = Judge(problem, task.metric, qualities, measures, meters)
+            found = run_search(problem, judge, opened, config, progress)
+            return replace(found, machines=machines)
 
 
-def run_search(
-    space: Space, evaluate: Evaluate, studies: Mapping[str, Study], config: SearchConfig, progress: Progress
+def _search_space(
+    space: Space,
+    config: SearchConfig,
+    measures: Mapping[str, Measure],
+    costs: Mapping[str, Cost],
+    study: Path | str | None,
+    progress: Progress,
 ) -> SearchResult:
-    """Run the search and its baseline in turn, so that a drifting machine wrongs neither."""
-    budget = min(config.evaluations, space.count())
-    runs = [
-        _Run(studies[SEARCH_STUDY], Nsga2(space, config.seed, config.population)),
-        _Run(studies[BASELINE_STUDY], RandomMembers(space, config.seed)),
-    ]
-    outcomes = {entry.config: entry for run in runs for entry in run.outcomes}
-
-    def evaluate_once(candidate: Config) -> Outcome:
-        if candidate not in outcomes:
-            outcomes[candidate] = _outcome_of(candidate, evaluate)
-        return outcomes[candidate]
-
-    progress.start("search", 2 * budget, "members", sum(len(run.evaluations) for run in runs))
-    while any(run.may_go_on(budget) for run in runs):
-        for run in runs:
-            if run.may_go_on(budget):
-                found = run.step(evaluate_once)
-                if isinstance(found, Failure):
-                    progress.say(f"A member is left out: {found.reason}")
-                    _check_failures(space, run.outcomes)
-                else:
-                    progress.advance(1, accuracy=found.accuracy, latency_ms=found.latency.median_ms)
-    progress.finish()
-    failed = dict.fromkeys(entry for run in runs for entry in run.outcomes if isinstance(entry, Failure))
-    searched, baseline = (tuple(run.evaluations[:budget]) for run in runs)
-    return SearchResult(searched, baseline, tuple(failed))
+    if not measures:
+        raise SuppleError(
+            'A space without a family has no figures of its own: give measures={"accuracy": function of a config}, and '
+            "costs in the same way."
+        )
+    vocabulary = Vocabulary(_with_own({}, measures, costs))
+    problem = _problem(space, config, vocabulary, (*measures, *costs))
+    problem = replace(problem, known={name: as_known(space, cost) for name, cost in costs.items()})
+    check_known_constraints(problem)
+    with opened_studies(problem, config, study) as opened:
+        return run_search(problem, Judge(problem, measures=measures), opened, config, progress)
 
 
-Outcome = Evaluation | Failure
+def _with_own(
+    directions: Mapping[str, Direction | None], measures: Mapping[str, Measure], costs: Mapping[str, Cost]
+) -> dict[str, Direction | None]:
+    """Return the directions of all figures. Raises `SuppleError` where one of the caller's has the name of another."""
+    own: dict[str, Direction | None] = {"accuracy": Direction.MAXIMIZE}
+    found = dict(directions)
+    for name, default in (
+        *((name, own.get(name)) for name in measures),
+        *((name, Direction.MINIMIZE) for name in costs),
+    ):
+        if name in found:
+            raise SuppleError(f'There is a figure "{name}" already: give yours another name.')
+        found[name] = default
+    return found
 
 
-def _outcome_of(candidate: Config, evaluate: Evaluate) -> Outcome:
-    try:
-        return evaluate(candidate)
-    except MeasurementFailed as error:
-        return Failure(candidate, str(error))
+def _names(config: SearchConfig) -> set[str]:
+    """Return the short names of the figures that a config speaks of."""
+    objectives = {parse_objective(text)[0] for text in config.objectives}
+    return objectives | {parse_constraint(text)[0] for text in config.constraints}
 
 
-def _check_failures(space: Space, outcomes: Sequence[Outcome]) -> None:
-    """Raise `SuppleError` where going on makes no sense: the full network failed, or many members in a row did."""
-    latest = outcomes[-MOST_FAILURES_IN_A_ROW:]
-    failures = [entry for entry in latest if isinstance(entry, Failure)]
-    if len(failures) == MOST_FAILURES_IN_A_ROW or failures[-1].config == space.max():
-        raise SuppleError(f"The search cannot go on: {failures[-1].reason}")
+def _problem(space: Space, config: SearchConfig, vocabulary: Vocabulary, default: Sequence[str]) -> Problem:
+    objectives = understand_objectives(config.objectives or default, vocabulary)
+    return Problem(space, objectives, understand_constraints(config.constraints, vocabulary))
 
 
-class _Run:
-    """One study under way: its searcher, what came of its distinct members, and those of them that were evaluated."""
-
-    def __init__(self, study: Study, searcher: Searcher) -> None:
-        self._study = study
-        self._searcher = searcher
-        self._told = 0
-        self.outcomes: list[Outcome] = []
-        self.evaluations: list[Evaluation] = []
-        self._seen: set[Config] = set()
-        for outcome in study.outcomes():
-            self._note(outcome)
-
-    def may_go_on(self, budget: int) -> bool:
-        """Say whether evaluations are left in the budget, and members in the space."""
-        return len(self.evaluations) < budget and len(self.outcomes) < self._searcher.space.count()
-
-    def step(self, evaluate: Callable[[Config], Outcome]) -> Outcome:
-        """Evaluate one member more that is new to this study, and return what came of it.
-
-        A proposal that was evaluated before is told again, which costs nothing and lets the searcher move on.
-        """
-        before = len(self.outcomes)
-        space = self._searcher.space
-        corners = [space.max(), space.min()]
-        repeats = 0
-        while len(self.outcomes) == before:
-            if self._told < len(corners):
-                trial = self._searcher.propose_config(self._study.optuna, corners[self._told])
-            elif repeats < REPEATS_BEFORE_RANDOM:
-                trial = self._searcher.propose(self._study.optuna, self._told)
-            else:
-                fresh = RandomMembers(space, self._searcher.seed)
-                trial = fresh.propose(self._study.optuna, self._told)
-            outcome = evaluate(self._searcher.config_of(trial))
-            if isinstance(outcome, Failure):
-                self._study.tell_failure(trial, outcome)
-            else:
-                self._study.tell(trial, outcome)
-            self._note(outcome)
-            repeats += 1
-        return self.outcomes[-1]
-
-    def _note(self, outcome: Outcome) -> None:
-        self._told += 1
-        if outcome.config not in self._seen:
-            self._seen.add(outcome.config)
-            self.outcomes.append(outcome)
-            if isinstance(outcome, Evaluation):
-                self.evaluations.append(outcome)
-
-
-def choose_members(result: SearchResult) -> dict[str, Evaluation]:
-    """Return members worth shipping: the full network, the fastest of the front, and a medium one between them.
-
-    The medium member is the most accurate one of the front whose latency is at most halfway between the other two.
-    """
-    full = max(result.searched, key=lambda entry: entry.parameters)
-    small = min(result.front, key=lambda entry: entry.latency.median_ms)
-    halfway = (small.latency.median_ms + full.latency.median_ms) / 2
-    between = _between(result.front, small, full, halfway)
-    return {"small": small, **({"medium": between} if between else {}), "full": full}
-
-
-def _between(front: Sequence[Evaluation], small: Evaluation, full: Evaluation, latency_ms: float) -> Evaluation | None:
-    others = [entry for entry in front if entry.config not in (small.config, full.config)]
-    affordable = [entry for entry in others if entry.latency.median_ms <= latency_ms]
-    return max(affordable or others, key=lambda entry: entry.accuracy, default=None)
+def _addresses(figures: set[str], targets: Sequence[str]) -> list[str]:
+    """Return the targets to measure on: those of the figures, and the one that ships."""
+    named = (figure.partition(" on ")[2] for figure in sorted(figures))
+    return list(dict.fromkeys([*targets[:1], *filter(None, named)]))

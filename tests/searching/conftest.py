@@ -1,9 +1,13 @@
-"""A space whose members need no network: accuracy and latency are functions of the config."""
+"""A space whose members need no network: accuracy and latency are functions of the config, known or to be evaluated."""
 
 import pytest
 
-from supple.cost import Latency
-from supple.searching import Evaluation
+from supple.progress import Silent
+from supple.searching.engine import run_search
+from supple.searching.evaluation import Evaluation
+from supple.searching.opening import opened_studies
+from supple.searching.problem import Problem, as_known
+from supple.searching.wishes import Direction, Objective
 from supple.space import Condition, Dimension, Kind, Space
 
 
@@ -18,18 +22,50 @@ def space():
     )
 
 
-@pytest.fixture
-def evaluate(space):
-    """Return a function that evaluates a config and counts its calls in `.calls`."""
+def widths_of(config):
+    return [config[f"width{number}"] for number in range(6)]
 
-    def judge(config):
-        judge.calls.append(config)
-        widths = [config[f"width{number}"] for number in range(6)]
-        # Later widths buy more accuracy for the same time, so there is something to find.
-        accuracy = sum((number + 1) * width**0.5 for number, width in enumerate(widths)) / 200 + config["depth"] / 50
-        time_ms = sum((6 - number) * width for number, width in enumerate(widths)) / 100 + config["depth"]
-        latency = Latency(time_ms, time_ms, time_ms, time_ms, time_ms, 3, 0, True)
-        return Evaluation(config, accuracy, latency, sum(widths), 10 * sum(widths))
+
+def accuracy_of(config):
+    # Later widths buy more accuracy for the same time, so there is something to find.
+    return sum((number + 1) * width**0.5 for number, width in enumerate(widths_of(config))) / 200 + config["depth"] / 50
+
+
+def time_ms_of(config):
+    return sum((6 - number) * width for number, width in enumerate(widths_of(config))) / 100 + config["depth"]
+
+
+def macs_of(config):
+    return 10.0 * sum(widths_of(config)) * config["depth"]
+
+
+@pytest.fixture
+def problem(space):
+    """Accuracy and latency are to be evaluated; the multiply-accumulates are known."""
+    objectives = (Objective("accuracy", Direction.MAXIMIZE), Objective("latency_ms", Direction.MINIMIZE))
+    return Problem(space, objectives, known={"macs": as_known(space, macs_of)})
+
+
+@pytest.fixture
+def evaluate():
+    """Return a function that evaluates configs, one after another, and keeps those that it was given, in `.calls`."""
+
+    def judge(configs):
+        for config in configs:
+            judge.calls.append(config)
+            figures = {"accuracy": accuracy_of(config), "latency_ms": time_ms_of(config), "macs": macs_of(config)}
+            yield Evaluation(config, figures)
 
     judge.calls = []
     return judge
+
+
+@pytest.fixture
+def run():
+    """Return a function that searches a problem with an evaluating function, on a study in a file or in memory."""
+
+    def run(problem, evaluate, config, place=None, firsts=()):
+        with opened_studies(problem, config, place) as opened:
+            return run_search(problem, evaluate, opened, config, Silent(), firsts)
+
+    return run

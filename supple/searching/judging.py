@@ -1,0 +1,125 @@
+"""Evaluating members: quality on the validation split, figures on every target, and what formulas and callers tell."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from supple.cost import (
+    Latency,
+    LatencyMeter,
+    MeasurementFailed,
+    MeasurementStore,
+    MeasuringDevice,
+    NoCounter,
+    open_device,
+)
+from supple.errors import SuppleError
+from supple.progress import Progress
+from supple.runtime import backend_for, parse_target
+from supple.runtime.backend import Emitter
+from supple.searching.evaluation import Evaluation, Failure, Outcome
+from supple.searching.networks import Networks
+from supple.searching.problem import Problem
+from supple.searching.target_check import check_resolution
+from supple.searching.wishes import on_target
+from supple.space import Config
+from supple.trace import ModelInputs
+
+LATENCY = "latency_ms"
+ENERGY = "energy_mj"
+EXAMPLES = 2
+
+Qualities = Callable[[Sequence[Config]], Sequence[float]]
+"""Returns the quality of each member, evaluated together."""
+
+Measure = Callable[[Config], float]
+"""Measures a figure of a member's; it may take time."""
+
+
+@dataclass(frozen=True)
+class TargetMeter:
+    """Measures members on one target: latency always, energy where it is wanted."""
+
+    address: str
+    device: MeasuringDevice
+    emitter: Emitter
+    latency: LatencyMeter
+    takes_energy: bool
+
+    def figures(self, config: Config) -> tuple[dict[str, float], Latency]:
+        """Return what was measured, by full name. Raises `MeasurementFailed` where the device cannot tell."""
+        latency = self.latency.measure(config)
+        found = {on_target(LATENCY, self.address): latency.median_ms}
+        if self.takes_energy:
+            energy = self.device.measure_energy([self.emitter.emit(config)])
+            if isinstance(energy, NoCounter):
+                raise SuppleError(f'Energy cannot be measured on "{self.address}": {energy.reason}')
+            found[on_target(ENERGY, self.address)] = energy[0].median_mj
+        return found, latency
+
+
+@contextmanager
+def opened_meters(
+    networks: Networks,
+    wanted: Mapping[str, bool],
+    store: MeasurementStore,
+    seconds_per_latency: float,
+    progress: Progress,
+) -> Iterator[list[TargetMeter]]:
+    """Open what measures on each target; `wanted` says of each whether energy is measured too.
+
+    Raises `SuppleError` for a target that this machine lacks, or that measures at another resolution than the data's.
+    """
+    family = networks.family
+    inputs = ModelInputs.of(networks.calibration[0])
+    with ExitStack() as stack:
+        meters = []
+        for address, takes_energy in wanted.items():
+            target = parse_target(address)
+            check_resolution(target, inputs.tensors[0])
+            examples = inputs.map(lambda tensor: tensor[:EXAMPLES])
+            emitter = backend_for(target).emitter(family, examples, target, progress)
+            device = stack.enter_context(open_device(target))
+            latency = LatencyMeter(emitter, family.space.max(), device, store, seconds_per_latency)
+            meters.append(TargetMeter(address, device, emitter, latency, takes_energy))
+        yield meters
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Evaluates members, one round after another: what formulas tell, what is measured, and their quality.
+
+    `metric` is the name of the quality. A figure that is not finite is no figure: such a member fails, with the reason.
+    """
+
+    problem: Problem
+    metric: str | None = None
+    qualities: Qualities | None = None
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    meters: Sequence[TargetMeter] = ()
+
+    def __call__(self, configs: Sequence[Config]) -> Iterator[Outcome]:
+        """Yield what came of each member, in their order."""
+        if not configs:
+            return
+        known = self.problem.known_figures(self.problem.values(configs))
+        qualities = [] if self.qualities is None else self.qualities(configs)
+        for index, config in enumerate(configs):
+            figures = {name: float(column[index]) for name, column in known.items()}
+            if self.metric is not None and len(qualities):
+                figures[self.metric] = float(qualities[index])
+            yield self._outcome(config, figures)
+
+    def _outcome(self, config: Config, figures: dict[str, float]) -> Outcome:
+        latencies: dict[str, Latency] = {}
+        try:
+            for meter in self.meters:
+                measured, latencies[meter.address] = meter.figures(config)
+                figures |= measured
+        except MeasurementFailed as error:
+            return Failure(config, str(error))
+        figures |= {name: float(measure(config)) for name, measure in self.measures.items()}
+        if bad := [name for name, value in figures.items() if not math.isfinite(value)]:
+            return Failure(config, f"Its {bad[0]} is {figures[bad[0]]}.")
+        return Evaluation(config, figures, latencies)
