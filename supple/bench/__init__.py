@@ -52,6 +52,9 @@ CATALOGUE = {
     "allocator": Entry(
         "supple.bench.allocator", "exact allocations: their time, and bit policies next to those of evolution"
     ),
+    "predictors": Entry(
+        "supple.bench.predictors", "how well accuracies are predicted from few evaluations, on published tables"
+    ),
     "processes": Entry("supple.bench.processes", "what two processes on CPUs pay to train together, per step"),
 }
 
