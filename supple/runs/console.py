@@ -3,14 +3,15 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self, TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
+from supple.progress import Picture
 from supple.report import wording
 
 Clock = Callable[[], float]
@@ -19,6 +20,7 @@ Figures = dict[str, float | str]
 # No thread redraws the bars: a measurement that runs meanwhile must not be disturbed.
 SECONDS_BETWEEN_DRAWINGS = 0.25
 SECONDS_BETWEEN_LINES = 5.0
+_LINES_BESIDE_PICTURE = 3
 
 
 def console_progress(stream: TextIO | None = None) -> "LiveProgress | PlainProgress":
@@ -66,6 +68,9 @@ class PlainProgress:
             self._next_line = now + SECONDS_BETWEEN_LINES
             self.say(self._stage.line(now))
 
+    def picture(self, draw: Picture) -> None:
+        """Ignore it: lines that follow one another hold no picture that moves."""
+
     def say(self, line: str) -> None:
         """Show one line of text."""
         self._stream.write(line + "\n")
@@ -105,13 +110,29 @@ class _Stage:
         return f"{self.done:,}/{self.total:,} {self.unit}"
 
 
+class _Bars(Progress):
+    """Bars below a picture, which is drawn when they are, and left out where the terminal is too low for both."""
+
+    picture: Picture | None = None
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Yield the picture and the bars."""
+        drawn = self.picture(self.console.width) if self.picture is not None else ""
+        if drawn and self.console.height > len(drawn.splitlines()) + _LINES_BESIDE_PICTURE:
+            yield Text(drawn, no_wrap=True, overflow="crop")
+        yield self.make_tasks_table(self.tasks)
+
+
 class LiveProgress:
-    """Shows a stage as a bar that moves, with its figures and the time left; a finished stage's bar stays."""
+    """Shows a stage as a bar that moves, with its figures and the time left; a finished stage's bar stays.
+
+    A picture of where the stage stands is drawn above the bar, whenever that is.
+    """
 
     def __init__(self, console: Console, clock: Clock = time.monotonic) -> None:
         self._console = console
         self._clock = clock
-        self._bars: Progress | None = None
+        self._bars: _Bars | None = None
         self._task = TaskID(0)
         self._figures: Figures = {}
         self._next_drawing = 0.0
@@ -128,7 +149,7 @@ class LiveProgress:
         """Show a bar for the stage. The bar of a stage that never finished stays where it stood."""
         self.finish()
         self._figures = {}
-        self._bars = Progress(
+        self._bars = _Bars(
             _FieldColumn(lambda task: task.description),
             BarColumn(bar_width=20),
             _FieldColumn(lambda task: f"{int(task.completed):,}/{int(task.total or 0):,} {unit}"),
@@ -155,6 +176,11 @@ class LiveProgress:
         if self._clock() >= self._next_drawing:
             self._bars.refresh()
             self._next_drawing = self._clock() + SECONDS_BETWEEN_DRAWINGS
+
+    def picture(self, draw: Picture) -> None:
+        """Let this picture be the one that is drawn with the bar from now on."""
+        if self._bars is not None:
+            self._bars.picture = draw
 
     def say(self, line: str) -> None:
         """Show one line of text, above the bar."""

@@ -44,10 +44,10 @@ def clock() -> Clock:
     return Clock()
 
 
-def live(clock: Clock, width: int = 120) -> tuple[LiveProgress, Callable[[], str]]:
+def live(clock: Clock, width: int = 120, height: int = 40) -> tuple[LiveProgress, Callable[[], str]]:
     """Return a live listener, and what its terminal was sent, without the codes for colours and the cursor."""
     terminal = Terminal()
-    console = Console(file=terminal, width=width, force_terminal=True, color_system=None)
+    console = Console(file=terminal, width=width, height=height, force_terminal=True, color_system=None)
     return LiveProgress(console, clock), lambda: re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", terminal.getvalue())
 
 
@@ -181,6 +181,51 @@ def test_the_bar_is_not_drawn_more_than_four_times_a_second(clock: Clock) -> Non
     progress.finish()
 
 
+def test_a_picture_is_drawn_above_the_bar_no_more_often_than_that_and_stays(clock: Clock) -> None:
+    progress, shown = live(clock, width=60)
+    drawn = []
+
+    def draw(width: int) -> str:
+        drawn.append(width)
+        return f"[/b] {len(drawn)}\n* front"
+
+    progress.start("search", 1000, "members")
+    for _ in range(100):
+        clock.now += 0.0002
+        progress.advance()
+        progress.picture(draw)
+    assert drawn == []
+    clock.now += 0.25
+    progress.advance()
+    assert drawn == [60]
+    lines = shown().splitlines()
+    assert lines[-3].endswith("[/b] 1")
+    assert lines[-2].rstrip() == "* front"
+    assert "101/1,000 members" in lines[-1]
+    progress.finish()
+    assert "[/b] 2" in shown()
+    progress.start("export", 2)
+    assert len(drawn) == 2
+
+
+def test_a_terminal_that_is_too_low_for_the_picture_shows_the_bar_alone(clock: Clock) -> None:
+    progress, shown = live(clock, height=12)
+    progress.start("search", 2, "members")
+    progress.picture(lambda width: "\n".join("picture" for _ in range(10)))
+    progress.finish()
+    assert "picture" not in shown()
+    assert "0/2 members" in shown()
+
+
+def test_lines_hold_no_picture(clock: Clock) -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream, clock)
+    progress.start("search", 2, "members")
+    progress.picture(lambda width: "picture")
+    progress.finish()
+    assert "picture" not in stream.getvalue()
+
+
 def test_a_line_is_shown_above_the_bar_as_it_is(clock: Clock) -> None:
     progress, shown = live(clock)
     progress.say("[/nothing] is [bold]markup[/bold]")
@@ -231,6 +276,7 @@ def test_progress_outside_a_stage_is_ignored(clock: Clock) -> None:
     plain = PlainProgress(io.StringIO(), clock)
     for listener in (progress, plain):
         listener.advance()
+        listener.picture(lambda width: "picture")
         listener.finish()
     assert shown() == ""
 
