@@ -1,20 +1,22 @@
 """The evidence of a run: its summary, the honest notes that follow from it, the HTML report and the closing table."""
 
-from supple.report.comparison import hypervolume_curves, mark_front
-from supple.report.html import write_report
-from supple.report.notes import derive_notes
+from supple.report.html import write_report, write_search_report
+from supple.report.notes import derive_notes, derive_search_notes
+from supple.report.search_json import search_json
+from supple.report.search_tables import front_tables
 from supple.report.summary import (
     DataSummary,
     Evaluated,
     ExportedMember,
     Frozen,
     HistoryRow,
-    HypervolumeCurves,
     Level,
     Note,
-    Origin,
     Parity,
     RunSummary,
+    SearchRecord,
+    SearchSummary,
+    SeedSummary,
     SpaceSummary,
 )
 from supple.report.table import members_table
@@ -25,16 +27,19 @@ __all__ = [
     "ExportedMember",
     "Frozen",
     "HistoryRow",
-    "HypervolumeCurves",
     "Level",
     "Note",
-    "Origin",
     "Parity",
     "RunSummary",
+    "SearchRecord",
+    "SearchSummary",
+    "SeedSummary",
     "SpaceSummary",
     "derive_notes",
-    "hypervolume_curves",
-    "mark_front",
+    "derive_search_notes",
+    "front_tables",
     "members_table",
+    "search_json",
     "write_report",
+    "write_search_report",
 ]

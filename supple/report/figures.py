@@ -1,4 +1,4 @@
-"""The report's plots as Plotly figures in plain data.
+"""The report's plots as Plotly figures in plain data: hypervolumes and learning curves, and what all plots share.
 
 A colour is the name of a CSS variable, `var(--search)`, which the page resolves for its light or dark theme. Text
 that comes from the user is escaped, for Plotly reads markup in labels.
@@ -6,43 +6,31 @@ that comes from the user is escaped, for Plotly reads markup in labels.
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any
 
-from supple.report.comparison import front_of
-from supple.report.summary import Evaluated, ExportedMember, HistoryRow, HypervolumeCurves, RunSummary
-from supple.report.wording import count, percent, spread
+from supple.report.comparison import HypervolumeCurves
+from supple.report.summary import HistoryRow
 
 Figure = dict[str, Any]
 """A Plotly figure: `{"data": [trace, ...], "layout": {...}}`, nothing but JSON."""
 
 _MOST_STEPS_SHOWN = 400
-_HOVER_LINE = 52
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
-def front_figure(summary: RunSummary) -> Figure:
-    """Draw accuracy against latency: what the search tried and its front, the random members, what was exported."""
-    search_front, baseline_front = front_of(summary.search), front_of(summary.baseline)
+def hypervolume_figure(curves: Sequence[HypervolumeCurves]) -> Figure:
+    """Draw both hypervolumes over the number of evaluated members; of several seeds the median and the range."""
+    randoms, searches = [curve.random for curve in curves], [curve.search for curve in curves]
     traces = [
-        _scatter("random members", summary.baseline, "random", size=6, symbol="circle-open"),
-        _front_line("front of the random members", baseline_front, "random", dash="dot"),
-        _scatter("members the search tried", _not_in(summary.search, search_front), "search-soft", size=6),
-        _front_line("front of the search", search_front, "search", dash="solid", markers=True),
-        _exported(summary.members),
+        *_range_of("random members", randoms, "random"),
+        *_range_of("search", searches, "search"),
+        _line("random members", _over_seeds(randoms, median), "random", shape="hv", dash="dot"),
+        _line("search", _over_seeds(searches, median), "search", shape="hv"),
     ]
-    layout = _layout("latency in ms", "validation accuracy in %")
-    layout["hovermode"] = "closest"
-    return {"data": [trace for trace in traces if trace["x"]], "layout": layout}
-
-
-def hypervolume_figure(curves: HypervolumeCurves) -> Figure:
-    """Draw both hypervolumes over the number of evaluated members."""
-    traces = [
-        _line("random members", list(enumerate(curves.baseline, start=1)), "random", shape="hv", dash="dot"),
-        _line("search", list(enumerate(curves.search, start=1)), "search", shape="hv"),
-    ]
-    return {"data": [trace for trace in traces if trace["x"]], "layout": _layout("members evaluated", "hypervolume")}
+    title = "hypervolume in %" if len(curves) < 2 else f"hypervolume in %, median of {len(curves)} seeds"
+    return {"data": [trace for trace in traces if trace["x"]], "layout": layout("members evaluated", title)}
 
 
 def loss_figure(history: Sequence[HistoryRow]) -> Figure:
@@ -78,62 +66,7 @@ def _learning(axis: str, *series: tuple[str, str, list[tuple[int, float | None]]
             trace = _line(name, points, colour)
             trace["mode"] = "lines+markers" if len(points) <= 40 else "lines"
             traces.append(trace)
-    return {"data": traces, "layout": _layout("training step", axis)}
-
-
-def _scatter(name: str, members: Sequence[Evaluated], colour: str, size: int, symbol: str = "circle") -> Figure:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": [member.latency_ms for member in members],
-        "y": [100 * member.accuracy for member in members],
-        "marker": {"color": f"var(--{colour})", "size": size, "symbol": symbol},
-        "hoverinfo": "text",
-        "hovertext": [_about_evaluated(member) for member in members],
-    }
-
-
-def _front_line(name: str, front: Sequence[Evaluated], colour: str, dash: str, markers: bool = False) -> Figure:
-    trace = _scatter(name, front, colour, size=8)
-    # What is reachable at a latency is the accuracy of the last front member before it: right first, then up.
-    trace |= {"mode": "lines+markers" if markers else "lines"}
-    trace["line"] = {"color": f"var(--{colour})", "width": 2, "dash": dash, "shape": "hv"}
-    if markers:
-        trace["error_x"] = _error_bars(
-            [(member.latency_ms, member.latency_low_ms, member.latency_high_ms) for member in front], colour
-        )
-    else:
-        trace["hoverinfo"] = "skip"
-    return trace
-
-
-def _exported(members: Sequence[ExportedMember]) -> Figure:
-    # The slowest stands near the right edge, where its name would be cut off.
-    slowest = max(members, key=lambda member: member.latency_median_ms, default=None) if len(members) > 1 else None
-    return {
-        "type": "scatter",
-        "mode": "markers+text",
-        "name": "exported members",
-        "x": [member.latency_median_ms for member in members],
-        "y": [100 * member.validation_accuracy for member in members],
-        "text": [f"<b>{_escaped(member.name)}</b>" for member in members],
-        "textposition": ["bottom left" if member is slowest else "bottom right" for member in members],
-        "textfont": {"color": "var(--exported)", "size": 14},
-        "marker": {
-            "color": "var(--exported)",
-            "size": 14,
-            "symbol": "diamond",
-            "line": {"color": "var(--card)", "width": 2},
-        },
-        "error_x": _error_bars(
-            [(member.latency_median_ms, member.latency_low_ms, member.latency_high_ms) for member in members],
-            "exported",
-        ),
-        "cliponaxis": False,
-        "hoverinfo": "text",
-        "hovertext": [_about_exported(member) for member in members],
-    }
+    return {"data": traces, "layout": layout("training step", axis)}
 
 
 def _line(
@@ -150,20 +83,8 @@ def _line(
     }
 
 
-def _error_bars(latencies: Iterable[tuple[float, float, float]], colour: str) -> Figure:
-    known = list(latencies)
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [max(high - middle, 0.0) for middle, _, high in known],
-        "arrayminus": [max(middle - low, 0.0) for middle, low, _ in known],
-        "color": f"var(--{colour})",
-        "thickness": 1.5,
-        "width": 4,
-    }
-
-
-def _layout(x_title: str, y_title: str) -> Figure:
+def layout(x_title: str, y_title: str) -> Figure:
+    """Return the layout that all plots share."""
     axis = {
         "gridcolor": "var(--grid)",
         "linecolor": "var(--line)",
@@ -177,8 +98,8 @@ def _layout(x_title: str, y_title: str) -> Figure:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
-        "xaxis": {**axis, "title": {"text": x_title, "standoff": 10}},
-        "yaxis": {**axis, "title": {"text": y_title, "standoff": 10}},
+        "xaxis": {**axis, "title": {"text": escaped(x_title), "standoff": 10}},
+        "yaxis": {**axis, "title": {"text": escaped(y_title), "standoff": 10}},
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         "hoverlabel": {
             "bgcolor": "var(--card)",
@@ -189,48 +110,29 @@ def _layout(x_title: str, y_title: str) -> Figure:
     }
 
 
-def _about_evaluated(member: Evaluated) -> str:
-    return "<br>".join(
-        [
-            f"<b>{percent(member.accuracy)}</b> validation accuracy",
-            f"<b>{spread(member.latency_ms, member.latency_low_ms, member.latency_high_ms)}</b>",
-            f"{count(member.parameters)} parameters, {count(member.macs)} MACs",
-            *_config_lines(member.config),
-        ]
-    )
-
-
-def _about_exported(member: ExportedMember) -> str:
-    return "<br>".join(
-        [
-            f"<b>{_escaped(member.name)}</b>, exported as {_escaped(member.file_name)}",
-            f"<b>{percent(member.test_accuracy_runtime)}</b> test accuracy in the runtime "
-            f"({percent(member.validation_accuracy)} validation)",
-            f"<b>{spread(member.latency_median_ms, member.latency_low_ms, member.latency_high_ms)}</b>",
-            f"{count(member.parameters)} parameters, {count(member.macs)} MACs",
-            *_config_lines(member.config),
-        ]
-    )
-
-
-def _config_lines(config: dict[str, int]) -> list[str]:
-    lines: list[str] = [""]
-    for name, value in config.items():
-        entry = f"{name} = {value}"
-        if lines[-1] and len(lines[-1]) + len(entry) + 3 > _HOVER_LINE:
-            lines.append("")
-        lines[-1] += f"{' · ' if lines[-1] else ''}{entry}"
-    return [_escaped(line) for line in lines if line]
-
-
-def _not_in(members: Sequence[Evaluated], others: Sequence[Evaluated]) -> list[Evaluated]:
-    left_out = {id(member) for member in others}
-    return [member for member in members if id(member) not in left_out]
+def escaped(text: str) -> str:
+    """Return text without markup."""
+    return html.escape(text, quote=False)
 
 
 def _times_100(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def _escaped(text: str) -> str:
-    return html.escape(text, quote=False)
+def _over_seeds(
+    curves: Sequence[Sequence[float]], combine: Callable[[list[float]], float]
+) -> list[tuple[float, float]]:
+    """Return the points of several curves as one, as far as all of them go."""
+    together = zip(*curves, strict=False)
+    return [(number, 100 * combine(list(values))) for number, values in enumerate(together, start=1)]
+
+
+def _range_of(name: str, curves: Sequence[Sequence[float]], colour: str) -> list[Figure]:
+    """Draw the area between the lowest and the highest of several curves: its lower edge, and what is filled to it."""
+    if len(curves) < 2:
+        return []
+    edges = [_line(name, _over_seeds(curves, combine), colour, shape="hv") for combine in (min, max)]
+    for edge in edges:
+        edge |= {"showlegend": False, "hoverinfo": "skip", "line": {**edge["line"], "width": 0}}
+    edges[1] |= {"fill": "tonexty", "fillcolor": f"var(--{colour}-range)"}
+    return edges

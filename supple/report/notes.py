@@ -4,12 +4,20 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
-from supple.report.comparison import at_equal_latency, best_at_most, front_of
-from supple.report.summary import DataSummary, Evaluated, ExportedMember, HypervolumeCurves, Level, Note, RunSummary
-from supple.report.wording import count, listed, milliseconds, percent, percentage_points, significant, spread
-
-_WINDOW = 0.1
-"""Random members within 10 % of a latency count as equally fast."""
+from supple.report.comparison import WINDOW
+from supple.report.search_notes import exported_gain_notes, search_notes
+from supple.report.summary import (
+    DataSummary,
+    Evaluated,
+    ExportedMember,
+    Level,
+    Note,
+    RunSummary,
+    SearchRecord,
+    SearchSummary,
+)
+from supple.report.wording import count, listed, milliseconds, percent, percentage_points, spread
+from supple.searching.wishes import Constraint
 
 
 def derive_notes(summary: RunSummary) -> tuple[Note, ...]:
@@ -17,14 +25,20 @@ def derive_notes(summary: RunSummary) -> tuple[Note, ...]:
     notes = [
         *speed_notes(summary.members),
         *accuracy_notes(summary.members),
-        *search_notes(summary.search, summary.baseline, summary.hypervolume),
-        *equal_latency_notes(summary.members, summary.search, summary.baseline),
+        *search_notes(summary.search),
+        *exported_gain_notes(summary.members, summary.search),
+        *broken_constraint_notes(summary.members, summary.search),
         *parity_notes(summary.members),
         *generalisation_notes(summary.members, summary.data),
-        *remeasured_notes(summary.members, summary.search),
+        *remeasured_notes(summary.members, summary.search, summary.targets[0]),
         *summary.notes,
     ]
-    return tuple(sorted(notes, key=lambda note: note.level is Level.GOOD))
+    return _cautions_first(notes)
+
+
+def derive_search_notes(record: SearchRecord) -> tuple[Note, ...]:
+    """Return every remark about a search by itself, those to beware of first."""
+    return _cautions_first([*search_notes(record.search), *record.notes])
 
 
 def speed_notes(members: Sequence[ExportedMember]) -> list[Note]:
@@ -63,53 +77,6 @@ def accuracy_notes(members: Sequence[ExportedMember]) -> list[Note]:
         for fast, slow in combinations(sorted(members, key=lambda member: member.latency_median_ms), 2)
         if fast.latency_median_ms < slow.latency_median_ms and fast.test_accuracy_runtime >= slow.test_accuracy_runtime
     ]
-
-
-def search_notes(
-    search: Sequence[Evaluated], baseline: Sequence[Evaluated], hypervolume: HypervolumeCurves
-) -> list[Note]:
-    """Say whether the search beat as many random members: by hypervolume, and by accuracy at equal latency."""
-    if not search:
-        return []
-    if not baseline:
-        return [_caution("There is no random baseline, so nothing shows that the search was better than chance.")]
-    notes = []
-    if len(baseline) != len(search):
-        size = "smaller" if len(baseline) < len(search) else "larger"
-        notes.append(
-            _caution(
-                f"The random baseline is {size} than the search ({len(baseline)} members against {len(search)}): "
-                "hypervolumes are compared at the smaller number; the best of the larger set has an advantage."
-            )
-        )
-    return [*notes, *_hypervolume_notes(hypervolume), *_front_notes(search, baseline)]
-
-
-def equal_latency_notes(
-    members: Sequence[ExportedMember], search: Sequence[Evaluated], baseline: Sequence[Evaluated]
-) -> list[Note]:
-    """Compare each exported member, as the search saw it, with random members that are about as fast."""
-    notes = []
-    for member in members:
-        found = _as_searched(member, search)
-        if found is None or not baseline:
-            continue
-        # The full and the smallest member stand in both sets: neither is its own rival.
-        others = [entry for entry in baseline if entry.config != found.config]
-        rivals = at_equal_latency(others, found.latency_ms, _WINDOW)
-        where = f"At the latency of {member.name} ({milliseconds(found.latency_ms)} ± {100 * _WINDOW:.0f} %)"
-        if rivals is None:
-            notes.append(_caution(f"{where} there is no random member to compare with."))
-            continue
-        notes.append(
-            Note(
-                Level.GOOD if found.accuracy > rivals.best_accuracy else Level.CAUTION,
-                f"{where} the search found {percent(found.accuracy)} validation accuracy; {rivals.count} random "
-                f"{'member reaches' if rivals.count == 1 else 'members reach'} {percent(rivals.mean_accuracy)} on "
-                f"average and {percent(rivals.best_accuracy)} at best.",
-            )
-        )
-    return notes
 
 
 def parity_notes(members: Sequence[ExportedMember]) -> list[Note]:
@@ -170,64 +137,53 @@ def generalisation_notes(members: Sequence[ExportedMember], data: DataSummary) -
     ]
 
 
-def remeasured_notes(members: Sequence[ExportedMember], search: Sequence[Evaluated]) -> list[Note]:
-    """Name the members whose latency in the exported file is clearly not what the search measured."""
+def broken_constraint_notes(members: Sequence[ExportedMember], search: SearchSummary) -> list[Note]:
+    """Name the exported members that break a constraint: the full network is exported in any case, for comparison."""
     notes = []
     for member in members:
         found = _as_searched(member, search)
         if found is None:
             continue
-        apart = found.latency_high_ms < member.latency_low_ms or member.latency_high_ms < found.latency_low_ms
-        change = member.latency_median_ms / found.latency_ms - 1
-        if apart and abs(change) > _WINDOW:
+        broken = [entry for entry in search.constraints if entry.excess(found.figures[entry.figure]) > 0]
+        if broken:
+            notes.append(_caution(f"{member.name} breaks {_quoted(broken)}. It is exported for comparison only."))
+    if search.constraints and members and not notes:
+        notes.append(_good(f"Every exported member keeps {_quoted(search.constraints)}."))
+    return notes
+
+
+def remeasured_notes(members: Sequence[ExportedMember], search: SearchSummary, shipped: str) -> list[Note]:
+    """Name the members whose latency in the exported file is clearly not what the search measured on that target."""
+    notes = []
+    for member in members:
+        found = _as_searched(member, search)
+        if found is None or shipped not in found.spreads:
+            continue
+        low_ms, high_ms = found.spreads[shipped]
+        latency_ms = found.figures[f"latency_ms on {shipped}"]
+        apart = high_ms < member.latency_low_ms or member.latency_high_ms < low_ms
+        change = member.latency_median_ms / latency_ms - 1
+        if apart and abs(change) > WINDOW:
             notes.append(
                 _caution(
                     f"{member.name} takes {100 * abs(change):.0f} % {'more' if change > 0 else 'less'} time as an "
                     f"exported file than the search measured: {_latency(member)} against "
-                    f"{spread(found.latency_ms, found.latency_low_ms, found.latency_high_ms)}."
+                    f"{spread(latency_ms, low_ms, high_ms)}."
                 )
             )
     return notes
 
 
-def _hypervolume_notes(curves: HypervolumeCurves) -> list[Note]:
-    number = min(len(curves.search), len(curves.baseline))
-    if not number:
-        return []
-    searched, by_chance = curves.search[number - 1], curves.baseline[number - 1]
-    figures = f"{significant(searched)} against {significant(by_chance)} after {number} evaluations each"
-    if searched <= by_chance:
-        return [_caution(f"The search did not beat random members by hypervolume: {figures}.")]
-    gain = f", {percent(searched / by_chance - 1)} more" if by_chance > 0 else ""
-    return [_good(f"The search beat random members by hypervolume: {figures}{gain}.")]
+def _quoted(constraints: Sequence[Constraint]) -> str:
+    return listed([f'"{entry}"' for entry in constraints])
 
 
-def _front_notes(search: Sequence[Evaluated], baseline: Sequence[Evaluated]) -> list[Note]:
-    """At each latency of the search's front, compare with the best random member that is at least as fast."""
-    front = front_of(search)
-    gains = []
-    for member in front:
-        rival = best_at_most(baseline, member.latency_ms)
-        gains.append(member.accuracy - rival.accuracy if rival is not None else math.inf)
-    won = sum(gain > 0 for gain in gains)
-    unrivalled = sum(math.isinf(gain) for gain in gains)
-    known = [gain for gain in gains if math.isfinite(gain)]
-    details = []
-    if unrivalled:
-        details.append(f"{unrivalled} {'is' if unrivalled == 1 else 'are'} faster than every random member")
-    if known:
-        details.append(f"the differences go from {100 * min(known):+.2f} to {100 * max(known):+.2f} points")
-    text = (
-        f"At equal latency, {won} of the {len(front)} members on the search's front are more accurate than the best "
-        f"random member ({'; '.join(details)})."
-    )
-    if not front:
-        return []
-    return [_good(text) if 2 * won > len(front) else _caution(text)]
+def _cautions_first(notes: Sequence[Note]) -> tuple[Note, ...]:
+    return tuple(sorted(notes, key=lambda note: note.level is Level.GOOD))
 
 
-def _as_searched(member: ExportedMember, search: Sequence[Evaluated]) -> Evaluated | None:
-    return next((evaluated for evaluated in search if evaluated.config == member.config), None)
+def _as_searched(member: ExportedMember, search: SearchSummary) -> Evaluated | None:
+    return next((evaluated for evaluated in search.searched if evaluated.config == member.config), None)
 
 
 def _standard_error(member: ExportedMember, data: DataSummary) -> float:

@@ -1,8 +1,10 @@
 """The rows of the report's tables: exported members side by side, and the dimensions of the space."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from supple.report.summary import ExportedMember, RunSummary
+from supple.report.quantities import Quantity
+from supple.report.summary import ExportedMember, RunSummary, SpaceSummary
 from supple.report.wording import count, file_size, milliseconds, percent, significant
 from supple.space import Space
 
@@ -41,7 +43,10 @@ def member_rows(summary: RunSummary) -> list[MemberRow]:
     members = summary.members
     return [
         MemberRow(
-            "Test accuracy", tuple(Cell(percent(m.test_accuracy_runtime)) for m in members), "in the runtime", True
+            "Test accuracy",
+            tuple(Cell(percent(m.test_accuracy_runtime)) for m in members),
+            "in the runtime, read once",
+            True,
         ),
         MemberRow(
             "Latency",
@@ -52,10 +57,13 @@ def member_rows(summary: RunSummary) -> list[MemberRow]:
                 )
                 for m in members
             ),
-            f"median; {summary.latency_spread}",
+            f"median; {summary.search.latency_spread}",
             True,
         ),
-        MemberRow("Validation accuracy", tuple(Cell(percent(m.validation_accuracy)) for m in members)),
+        MemberRow(
+            "Validation accuracy", tuple(Cell(percent(m.validation_accuracy)) for m in members), "as the search saw it"
+        ),
+        *_constraint_rows(summary),
         MemberRow("Parameters", tuple(Cell(count(m.parameters)) for m in members)),
         MemberRow("MACs", tuple(Cell(count(m.macs)) for m in members)),
         MemberRow("File", tuple(Cell(file_size(m.file_bytes), m.file_name) for m in members)),
@@ -70,6 +78,24 @@ def member_rows(summary: RunSummary) -> list[MemberRow]:
     ]
 
 
+def _constraint_rows(summary: RunSummary) -> list[MemberRow]:
+    """Say of each constraint whether the exported members kept it when the search evaluated them."""
+    found = {tuple(entry.config.items()): entry for entry in summary.search.searched}
+    rows = []
+    for constraint in summary.search.constraints:
+        quantity = Quantity(constraint.figure)
+        cells = []
+        for member in summary.members:
+            entry = found.get(tuple(member.config.items()))
+            value = None if entry is None else entry.figures[constraint.figure]
+            keeps = value is not None and constraint.excess(value) == 0
+            cells.append(
+                Cell("unknown" if value is None else quantity.shown(value), "" if keeps else "breaks it", not keeps)
+            )
+        rows.append(MemberRow(str(constraint), tuple(cells), "as the search measured it"))
+    return rows
+
+
 def _parity_cell(member: ExportedMember) -> Cell:
     parity = member.parity
     verdict = "within" if parity.agrees else "beyond"
@@ -80,17 +106,17 @@ def _parity_cell(member: ExportedMember) -> Cell:
     )
 
 
-def dimension_rows(summary: RunSummary) -> list[DimensionRow]:
+def dimension_rows(space: SpaceSummary, members: Sequence[ExportedMember]) -> list[DimensionRow]:
     """Return the dimensions; a dash stands where a member drops the block that a dimension belongs to."""
-    space = Space(summary.space.dimensions)
+    found = Space(space.dimensions)
     return [
         DimensionRow(
             dimension.name,
             dimension.kind.value,
             ", ".join(str(value) for value in dimension.values),
-            tuple(_chosen(space, dimension.name, member.config) for member in summary.members),
+            tuple(_chosen(found, dimension.name, member.config) for member in members),
         )
-        for dimension in space.dimensions
+        for dimension in found.dimensions
     ]
 
 

@@ -1,11 +1,13 @@
 """Everything that a report shows, as plain frozen data that goes to JSON and back."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from supple.errors import SuppleError
+from supple.searching.wishes import Constraint, Objective, total_excess
 from supple.space import Dimension
 
 if TYPE_CHECKING:
@@ -13,13 +15,6 @@ if TYPE_CHECKING:
 
 Fact = str | int | float | bool | None | list[str]
 """One thing known about the machine or the versions."""
-
-
-class Origin(StrEnum):
-    """Who proposed a member that was evaluated."""
-
-    SEARCH = "search"
-    BASELINE = "baseline"
 
 
 class Level(StrEnum):
@@ -87,31 +82,67 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One member that was evaluated: validation accuracy (0 to 1) against latency measured on the target.
+    """One member that was evaluated: its figures by full name, such as "accuracy" or "latency_ms on TARGET".
 
-    `latency_low_ms` and `latency_high_ms` are its spread (`RunSummary.latency_spread` says which). `on_front` says
-    that no member of the same origin dominates it (`supple.report.comparison.mark_front` sets it).
+    Quality is that on the validation split. `spreads` holds the low and the high latency in ms on each target where
+    that was measured (`SearchSummary.latency_spread` says what they are).
     """
 
     config: dict[str, int]
-    accuracy: float
-    latency_ms: float
-    latency_low_ms: float
-    latency_high_ms: float
-    parameters: int
-    macs: int
-    origin: Origin
-    on_front: bool = False
+    figures: dict[str, float]
+    spreads: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class HypervolumeCurves:
-    """The hypervolume after each evaluation, of the search and of the random baseline, from one reference point."""
+class SeedSummary:
+    """The distinct members that the search with one seed evaluated, in order, and its random ones."""
 
-    reference_accuracy: float
-    reference_latency_ms: float
-    search: tuple[float, ...]
-    baseline: tuple[float, ...]
+    seed: int
+    searched: tuple[Evaluated, ...]
+    baseline: tuple[Evaluated, ...]
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """A search and the random members that it is compared with: everything here is from the validation split.
+
+    `quality` is that one of the objectives that costs are set against; `corners` are the configs of the largest and
+    the smallest member, which every search is given first. `baseline_share` is the share of each seed's budget that
+    was meant for random members; `latency_spread` says what the low and high latencies are, such as "25th to 75th
+    percentile"; `warm_start` names the earlier study whose best members were given too, if one was.
+    """
+
+    searcher: str
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
+    quality: Objective
+    seeds: tuple[SeedSummary, ...]
+    baseline_share: float
+    latency_spread: str
+    corners: tuple[dict[str, int], ...] = ()
+    warm_start: str | None = None
+
+    @property
+    def searched(self) -> tuple[Evaluated, ...]:
+        """The distinct members that the searches of all seeds evaluated, in order."""
+        return _distinct(entry for seed in self.seeds for entry in seed.searched)
+
+    @property
+    def baseline(self) -> tuple[Evaluated, ...]:
+        """The distinct random members of all seeds, in order."""
+        return _distinct(entry for seed in self.seeds for entry in seed.baseline)
+
+    def keeps_constraints(self, member: Evaluated) -> bool:
+        """Say whether a member keeps all constraints."""
+        return total_excess(self.constraints, member.figures) == 0
+
+    def is_corner(self, member: Evaluated) -> bool:
+        """Say whether a member is the largest or the smallest one, which no search has to find."""
+        return member.config in self.corners
+
+
+def _distinct(members: Iterable[Evaluated]) -> tuple[Evaluated, ...]:
+    return tuple({tuple(entry.config.items()): entry for entry in members}.values())
 
 
 @dataclass(frozen=True)
@@ -136,7 +167,10 @@ class Parity:
 
 @dataclass(frozen=True)
 class ExportedMember:
-    """A member that was taken out and exported: what it is, and what was measured in the runtime that ships."""
+    """A member that was taken out and exported: what it is, and what was measured in the runtime that ships.
+
+    `test_accuracy_runtime` is the one figure of a run that comes from the test split.
+    """
 
     name: str
     config: dict[str, int]
@@ -156,50 +190,91 @@ class ExportedMember:
 class RunSummary:
     """A whole run, as the report shows it.
 
-    `created` is an ISO 8601 time; `target` an address such as `onnxruntime:cpu?threads=1`; `latency_spread` says what
-    the low and high latencies are, such as "25th to 75th percentile"; `notes` are remarks beside those that
+    `created` is an ISO 8601 time; `targets` are addresses such as `onnxruntime:cpu?threads=1`, the first of which is
+    the one that ships; `machines` are those that measured, by a name for each; `notes` are remarks beside those that
     `supple.report.notes` derives; `loading_code` is the Python that loads a member.
     """
 
     title: str
     created: str
     seed: int
-    target: str
+    targets: tuple[str, ...]
     config_yaml: str
     versions: dict[str, Fact]
-    machine: dict[str, Fact]
+    machines: dict[str, dict[str, Fact]]
     data: DataSummary
     space: SpaceSummary
     history: tuple[HistoryRow, ...]
-    search: tuple[Evaluated, ...]
-    baseline: tuple[Evaluated, ...]
-    hypervolume: HypervolumeCurves
+    search: SearchSummary
     members: tuple[ExportedMember, ...]
-    latency_spread: str
     loading_code: str
     notes: tuple[Note, ...] = ()
 
     def to_json(self) -> str:
         """Return the summary as JSON. Raises `SuppleError` where a figure that must be known is not finite."""
-        text = _adapter().dump_json(self, indent=1).decode()
-        self.from_json(text)  # what cannot be read again (NaN has no form in JSON) must not be written
-        return text
+        return _to_json(_run_adapter(), self, "a run")
 
     @classmethod
     def from_json(cls, text: str) -> "RunSummary":
         """Read what `to_json` wrote. Raises `SuppleError`, naming the entry, where the text is anything else."""
-        from pydantic import ValidationError
+        return _from_json(_run_adapter(), text, "a run")
 
-        try:
-            return _adapter().validate_json(text, strict=True)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the text"
-            raise SuppleError(f"This is no summary of a run: {place}: {first['msg']}.") from None
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """A search of a trained family by itself, as its page shows it; the names are as in `RunSummary`."""
+
+    title: str
+    created: str
+    seed: int
+    targets: tuple[str, ...]
+    config_yaml: str
+    versions: dict[str, Fact]
+    machines: dict[str, dict[str, Fact]]
+    data: DataSummary
+    space: SpaceSummary
+    search: SearchSummary
+    notes: tuple[Note, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the record as JSON. Raises `SuppleError` as `RunSummary.to_json` does."""
+        return _to_json(_search_adapter(), self, "a search")
+
+    @classmethod
+    def from_json(cls, text: str) -> "SearchRecord":
+        """Read what `to_json` wrote. Raises `SuppleError`, naming the entry, where the text is anything else."""
+        return _from_json(_search_adapter(), text, "a search")
+
+
+Summary = TypeVar("Summary")
+
+
+def _to_json(adapter: "TypeAdapter[Summary]", summary: Summary, what: str) -> str:
+    text = adapter.dump_json(summary, indent=1).decode()
+    _from_json(adapter, text, what)  # what cannot be read again (NaN has no form in JSON) must not be written
+    return text
+
+
+def _from_json(adapter: "TypeAdapter[Summary]", text: str, what: str) -> Summary:
+    from pydantic import ValidationError
+
+    try:
+        return adapter.validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the text"
+        raise SuppleError(f"This is no summary of {what}: {place}: {first['msg']}.") from None
 
 
 @cache
-def _adapter() -> "TypeAdapter[RunSummary]":
+def _run_adapter() -> "TypeAdapter[RunSummary]":
     from pydantic import TypeAdapter
 
     return TypeAdapter(RunSummary)
+
+
+@cache
+def _search_adapter() -> "TypeAdapter[SearchRecord]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(SearchRecord)

@@ -65,6 +65,11 @@ class RunDirectory:
         return self.path / "study.sqlite"
 
     @property
+    def searches(self) -> Path:
+        """Later searches of the trained family, a folder each, sealed by themselves."""
+        return self.path / "searches"
+
+    @property
     def members(self) -> Path:
         """The exported members: `NAME.onnx` with `NAME.json`, its config."""
         return self.path / "members"
@@ -97,8 +102,8 @@ class RunDirectory:
         return self.is_finished() or self.history.exists()
 
     def seal(self) -> None:
-        """Declare the run finished: sum up every file, and write the manifest."""
-        seal(self.path, ARTIFACT_KIND)
+        """Declare the run finished: sum up every file, and write the manifest. Searches come and go beside it."""
+        seal(self.path, ARTIFACT_KIND, leaving_out=(self.searches.name,))
 
     @contextmanager
     def opened(self, config: RunConfig, resume: bool) -> Iterator[None]:

@@ -38,7 +38,7 @@ def export_members(
     for config_of_others in family.statistics.keys() - {entry.config for entry in chosen.values()}:
         del family.statistics[config_of_others]
     save(family, directory.family)
-    target = parse_target(config.search.target)
+    target = parse_target(config.search.targets[0])
     judge = judging_target(target)
     real_inputs = _first_inputs(splits.valid, config.export.parity_images)
     files: dict[str, Path] = {}
@@ -64,11 +64,11 @@ def export_members(
             ExportedMember(
                 name=name,
                 config=dict(entry.config),
-                parameters=entry.parameters,
-                macs=entry.macs,
+                parameters=family.count_parameters(entry.config),
+                macs=family.count_macs(entry.config),
                 file_name=str(files[name].relative_to(directory.path)),
                 file_bytes=files[name].stat().st_size,
-                validation_accuracy=entry.accuracy,
+                validation_accuracy=entry["accuracy"],
                 test_accuracy_runtime=accuracy,
                 latency_median_ms=latency.median_ms,
                 latency_low_ms=latency.low_ms,

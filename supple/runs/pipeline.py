@@ -8,6 +8,7 @@ import torch
 
 from supple.data import load_splits
 from supple.errors import SuppleError
+from supple.family import Family
 from supple.machine import describe_machine
 from supple.progress import Progress
 from supple.report import RunSummary, members_table, write_report
@@ -105,14 +106,17 @@ def _training(config: RunConfig, directory: RunDirectory, progress: Progress) ->
 
 def _run_stages(config: RunConfig, directory: RunDirectory, progress: Progress) -> RunSummary:
     splits = load_splits(config.data, config.train.batch_size, config.seed)
-    target = parse_target(config.search.target)
-    # What the target cannot run is told now, not after hours of training.
-    family, history = trained_family(
-        config, directory, splits, progress, lambda found: check_target(found, splits.example_inputs, target)
-    )
+    targets = [parse_target(address) for address in config.search.targets]
+
+    def check(family: Family) -> None:
+        # What a target cannot run is told now, not after hours of training.
+        for target in targets:
+            check_target(family, splits.example_inputs, target)
+
+    family, history = trained_family(config, directory, splits, progress, check)
     # The others, where there were any, have left the cores to this process.
     torch.set_num_threads(config.threads or describe_machine().logical_cores)
-    found = search(family, splits.train, splits.valid, config.search, directory.study, progress)
+    found = search(family, splits.train, splits.valid, config.search, study=directory.study, progress=progress)
     exported = export_members(family, found, splits, config, directory, progress)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     summary = summarise(config, directory, splits, family, history, found, exported, created)

@@ -17,7 +17,7 @@ from supple.runs.config import RunConfig
 from supple.runs.config_file import read_config_file, validate
 from supple.runs.converting import ConvertRequest, convert_named
 from supple.runs.directory import RunDirectory
-from supple.runs.training import build_model
+from supple.runs.training import family_of_run
 from supple.runtime import parse_target
 from supple.sources import load_model
 
@@ -108,4 +108,4 @@ def _family_of_run(run: RunDirectory) -> Family:
     if not run.config.exists() or not run.is_trained():
         raise SuppleError(f'"{run.path}" holds no trained family: give the folder of a run that is trained.')
     config = validate(RunConfig, read_config_file(run.config), f'"{run.config}"')
-    return load(run.family, build_model(config.model, config.seed))
+    return family_of_run(run, config)

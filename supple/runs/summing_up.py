@@ -1,28 +1,15 @@
 """Gather the figures of a finished run into the summary that the report shows."""
 
 import shlex
-from collections.abc import Sequence
 
-from supple.cost import LATENCY_SPREAD
 from supple.data import Batches, ImageBatches, Splits
 from supple.family import Family
-from supple.report import (
-    DataSummary,
-    Evaluated,
-    ExportedMember,
-    Frozen,
-    HistoryRow,
-    Level,
-    Note,
-    Origin,
-    RunSummary,
-    SpaceSummary,
-    hypervolume_curves,
-    mark_front,
-)
+from supple.report import DataSummary, ExportedMember, HistoryRow, RunSummary
 from supple.runs.config import ModelConfig, RunConfig
 from supple.runs.directory import RunDirectory
-from supple.searching import Evaluation, Failure, SearchResult
+from supple.runs.search_summary import failure_notes, machines_of, summarise_search, summarise_space
+from supple.runtime import parse_target
+from supple.searching import SearchResult
 from supple.training import EpochRow, History
 
 
@@ -38,42 +25,33 @@ def summarise(
 ) -> RunSummary:
     """Return the summary of a run."""
     session = directory.started_sessions()[-1]
-    searched = mark_front(_evaluated(entry, Origin.SEARCH) for entry in found.searched)
-    baseline = mark_front(_evaluated(entry, Origin.BASELINE) for entry in found.baseline)
     return RunSummary(
         title=config.title,
         created=created,
         seed=config.seed,
-        target=config.search.target,
+        targets=tuple(str(parse_target(address)) for address in config.search.targets),
         config_yaml=directory.config.read_text(encoding="utf-8"),
         versions=session["versions"],
-        machine=session["machine"] if found.machine is None else {**found.machine.to_json()},
-        data=DataSummary(
-            name=config.data.kind.value,
-            classes=len(splits.classes),
-            train_images=count_images(splits.train),
-            validation_images=count_images(splits.valid),
-            test_images=count_images(splits.test),
-        ),
-        space=_space_summary(family),
+        machines=machines_of(found, session["machine"]),
+        data=summarise_data(config, splits),
+        space=summarise_space(family),
         history=tuple(map(_history_row, history.rows)),
-        search=searched,
-        baseline=baseline,
-        hypervolume=hypervolume_curves(searched, baseline),
+        search=summarise_search(config.search, found),
         members=members,
-        latency_spread=LATENCY_SPREAD,
         loading_code=loading_code(config.model, directory, members[0].name),
         notes=failure_notes(found.failed),
     )
 
 
-def failure_notes(failed: Sequence[Failure]) -> tuple[Note, ...]:
-    """Say how many members could not be measured, if any, and why the first of them could not."""
-    if not failed:
-        return ()
-    members = "A member" if len(failed) == 1 else f"{len(failed)} members"
-    text = f"{members} could not be measured, and neither search nor baseline counts them. {failed[0].reason}"
-    return (Note(Level.CAUTION, text),)
+def summarise_data(config: RunConfig, splits: Splits, with_test: bool = True) -> DataSummary:
+    """Return the summary of the data; without the test split, that one is left alone, and counts as empty."""
+    return DataSummary(
+        name=config.data.kind.value,
+        classes=len(splits.classes),
+        train_images=count_images(splits.train),
+        validation_images=count_images(splits.valid),
+        test_images=count_images(splits.test) if with_test else 0,
+    )
 
 
 def training_told(directory: RunDirectory, history: History) -> str:
@@ -127,30 +105,4 @@ def _history_row(row: EpochRow) -> HistoryRow:
         loss_smallest=row.loss_smallest,
         accuracy_largest=row.metric_largest,
         accuracy_smallest=row.metric_smallest,
-    )
-
-
-def _evaluated(entry: Evaluation, origin: Origin) -> Evaluated:
-    return Evaluated(
-        config=dict(entry.config),
-        accuracy=entry.accuracy,
-        latency_ms=entry.latency.median_ms,
-        latency_low_ms=entry.latency.low_ms,
-        latency_high_ms=entry.latency.high_ms,
-        parameters=entry.parameters,
-        macs=entry.macs,
-        origin=origin,
-    )
-
-
-def _space_summary(family: Family) -> SpaceSummary:
-    space = family.space
-    return SpaceSummary(
-        dimensions=space.dimensions,
-        members_count=space.count(),
-        smallest_parameters=family.count_parameters(space.min()),
-        largest_parameters=family.count_parameters(space.max()),
-        smallest_macs=family.count_macs(space.min()),
-        largest_macs=family.count_macs(space.max()),
-        frozen=tuple(Frozen(entry.what, entry.reason) for entry in family.structure.frozen),
     )

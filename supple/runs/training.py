@@ -53,6 +53,11 @@ def trained_family(
     return family, history
 
 
+def family_of_run(run: RunDirectory, config: RunConfig) -> Family:
+    """Return the trained family of a run. Raises `SuppleError` where a file is damaged, or the model is another one."""
+    return load(run.family, build_model(config.model, config.seed))
+
+
 def dismiss_helpers(config: RunConfig) -> None:
     """Let the other processes, where there are any, know that there is nothing to train."""
     with started_processes(device_type(config.train.accelerator)) as processes:

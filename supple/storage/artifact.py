@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,17 +48,20 @@ class Manifest:
         return self.folder / name
 
 
-def seal(folder: Path | str, kind: str, extra: Mapping[str, Any] = {}) -> Manifest:
+def seal(
+    folder: Path | str, kind: str, extra: Mapping[str, Any] = {}, *, leaving_out: Collection[str] = ()
+) -> Manifest:
     """Flush every file below the folder to the disk, then write the manifest that lists them.
 
-    The folder's lock and temporary files are left out. `extra` is any JSON content. Raises `SuppleError` where a file
-    is a link or not an ordinary file, where `extra` is not JSON, or where reading or writing fails.
+    The folder's lock and temporary files are left out, and so is what lies in it under the names in `leaving_out`,
+    which may change after this. `extra` is any JSON content. Raises `SuppleError` where a file is a link or not an
+    ordinary file, where `extra` is not JSON, or where reading or writing fails.
     """
     root = Path(folder)
     if not root.is_dir():
         raise SuppleError(f'There is no folder "{root}" to seal.')
     try:
-        files = {name: _entry(root / name) for name in sorted(_names(root))}
+        files = {name: _entry(root / name) for name in sorted(_names(root)) if name.split("/")[0] not in leaving_out}
         for directory, _, _ in os.walk(root):
             flush(Path(directory))
     except OSError as error:

@@ -5,19 +5,30 @@ import math
 from dataclasses import replace
 
 import pytest
+from report_cases import LATENCY, make_search
 
 from supple.report import HistoryRow
-from supple.report.figures import accuracy_figure, front_figure, hypervolume_figure, loss_figure, thinned
+from supple.report.comparison import hypervolume_curves
+from supple.report.figures import accuracy_figure, hypervolume_figure, loss_figure, thinned
+from supple.report.plane_figure import plane_figure
+from supple.report.planes import planes_of
+from supple.searching.wishes import Constraint, Direction, Objective, Sense
 
 
 def trace(figure, name):
     return next(trace for trace in figure["data"] if trace["name"] == name)
 
 
+def front_figure(summary, number=0):
+    plane = planes_of(summary.search)[number]
+    return plane_figure(summary.search, plane, summary.members, summary.targets[0])
+
+
 def all_figures(summary):
     return [
         front_figure(summary),
-        hypervolume_figure(summary.hypervolume),
+        hypervolume_figure(hypervolume_curves(summary.search)),
+        hypervolume_figure(2 * hypervolume_curves(summary.search)),
         loss_figure(summary.history),
         accuracy_figure(summary.history),
     ]
@@ -46,8 +57,41 @@ def test_figures_are_json(summary):
 def test_every_evaluated_member_is_drawn_once(summary):
     figure = front_figure(summary)
     searched = [*trace(figure, "members the search tried")["x"], *trace(figure, "front of the search")["x"]]
-    assert sorted(searched) == sorted(member.latency_ms for member in summary.search)
-    assert trace(figure, "random members")["x"] == [member.latency_ms for member in summary.baseline]
+    assert sorted(searched) == sorted(member.figures[LATENCY] for member in summary.search.searched)
+    assert trace(figure, "random members")["x"] == [member.figures[LATENCY] for member in summary.search.baseline]
+
+
+def test_what_breaks_a_constraint_is_drawn_apart_beside_its_limit(summary):
+    search = replace(summary.search, constraints=(Constraint("accuracy", Sense.AT_LEAST, 0.9),))
+    figure = front_figure(replace(summary, search=search))
+    broken = trace(figure, "break a constraint")["y"]
+    assert broken
+    assert max(broken) < 90
+    (shape,) = figure["layout"]["shapes"]
+    assert (shape["y0"], shape["y1"], shape["xref"]) == (90.0, 90.0, "paper")
+
+
+def test_members_that_are_best_by_more_than_two_objectives_are_marked(summary):
+    search = replace(summary.search, objectives=(*summary.search.objectives, Objective("macs", Direction.MINIMIZE)))
+    marked = trace(front_figure(replace(summary, search=search), number=1), "best by all 3 objectives")
+    assert not set(marked["x"]) & set(
+        trace(front_figure(replace(summary, search=search), 1), "front of the search")["x"]
+    )
+
+
+def test_exported_members_stand_where_the_search_saw_them_in_planes_that_were_not_measured_again(summary):
+    search = replace(summary.search, objectives=(*summary.search.objectives, Objective("macs", Direction.MINIMIZE)))
+    exported = trace(front_figure(replace(summary, search=search), number=1), "exported members")
+    assert exported["x"] == [float(member.macs) for member in summary.members]
+    assert "error_x" not in exported
+
+
+def test_several_seeds_are_drawn_as_a_median_in_a_range(summary):
+    (curves,) = hypervolume_curves(summary.search)
+    better = replace(curves, search=tuple(min(1.0, 1.2 * value) for value in curves.search))
+    figure = hypervolume_figure([curves, better, better])
+    assert [entry.get("fill") for entry in figure["data"]] == [None, "tonexty", None, "tonexty", None, None]
+    assert trace({"data": figure["data"][4:]}, "search")["y"] == [100 * value for value in better.search]
 
 
 def test_error_bars_reach_from_the_low_to_the_high_latency(summary):
@@ -62,7 +106,7 @@ def test_error_bars_reach_from_the_low_to_the_high_latency(summary):
 
 
 def test_hover_shows_the_config(summary):
-    member = summary.baseline[0]
+    member = summary.search.baseline[0]
     hover = trace(front_figure(summary), "random members")["hovertext"][0]
     for name, value in member.config.items():
         assert f"{name} = {value}" in hover
@@ -70,14 +114,18 @@ def test_hover_shows_the_config(summary):
 
 def test_markup_in_names_is_escaped(summary):
     hostile = replace(summary.members[0], name='<a href="javascript:x">', config={"<b>": 1})
-    exported = trace(front_figure(replace(summary, members=(hostile,))), "exported members")
+    found = replace(summary.search.searched[0], config={"<b>": 1})
+    search = make_search(([found], []))
+    exported = trace(front_figure(replace(summary, members=(hostile,), search=search)), "exported members")
     assert "<a" not in exported["text"][0] + exported["hovertext"][0]
     assert "&lt;b&gt; = 1" in exported["hovertext"][0]
 
 
 def test_empty_sets_have_no_trace(summary):
-    figure = front_figure(replace(summary, search=(), baseline=()))
-    assert [trace["name"] for trace in figure["data"]] == ["exported members"]
+    (seed,) = summary.search.seeds
+    search = replace(summary.search, seeds=(replace(seed, baseline=()),))
+    figure = front_figure(replace(summary, search=search, members=()))
+    assert [trace["name"] for trace in figure["data"]] == ["members the search tried", "front of the search"]
 
 
 def test_figures_that_were_not_measured_are_left_out():

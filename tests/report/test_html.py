@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from supple.errors import SuppleError
-from supple.report import Frozen, HypervolumeCurves, Level, Note, mark_front, write_report
-from supple.report.html import render
+from supple.report import Frozen, Level, Note, SearchRecord, write_report, write_search_report
+from supple.report.html import render, render_search
+from supple.report.search_notes import NO_BASELINE
+from supple.searching.wishes import Constraint, Direction, Objective, Sense
 from supple.space import Dimension, Kind
 
 HOSTILE = """</script><script>console.error("owned")</script><img src=x onerror="console.error('owned')">'"&{{ 7*7 }}"""
@@ -51,19 +53,45 @@ def hostile(summary):
         summary,
         title=HOSTILE,
         created=HOSTILE,
-        target=HOSTILE,
+        targets=(HOSTILE,),
         config_yaml=HOSTILE,
         versions={HOSTILE: HOSTILE},
-        machine={HOSTILE: [HOSTILE]},
+        machines={HOSTILE: {HOSTILE: [HOSTILE]}},
         data=replace(summary.data, name=HOSTILE),
         space=replace(summary.space, dimensions=(dimension,), frozen=(Frozen(HOSTILE, HOSTILE),)),
-        search=mark_front(replace(member, config=config) for member in summary.search),
-        baseline=tuple(replace(member, config=config) for member in summary.baseline),
+        search=hostile_search(summary.search),
         members=tuple(replace(m, name=HOSTILE, file_name=HOSTILE, config=config) for m in summary.members),
-        latency_spread=HOSTILE,
         loading_code=HOSTILE,
         notes=(Note(Level.CAUTION, HOSTILE),),
     )
+
+
+def hostile_search(search):
+    def member(number, entry):
+        return replace(entry, config={HOSTILE: number}, figures={**entry.figures, HOSTILE: entry.figures["macs"]})
+
+    (seed,) = search.seeds
+    return replace(
+        search,
+        searcher=HOSTILE,
+        objectives=(*search.objectives, Objective(HOSTILE, Direction.MINIMIZE)),
+        constraints=(Constraint(HOSTILE, Sense.AT_LEAST, 0.0),),
+        seeds=(
+            replace(
+                seed,
+                searched=tuple(member(number, entry) for number, entry in enumerate(seed.searched, start=1)),
+                baseline=tuple(member(-number, entry) for number, entry in enumerate(seed.baseline, start=1)),
+            ),
+        ),
+        latency_spread=HOSTILE,
+        warm_start=HOSTILE,
+    )
+
+
+def record_of(summary, **changes):
+    """Return the search of a run as one by itself."""
+    names = SearchRecord.__dataclass_fields__
+    return replace(SearchRecord(**{name: getattr(summary, name) for name in names}), **changes)
 
 
 def open_in_chromium(path: Path, profile: Path, dark: bool = False) -> tuple[str, list[str]]:
@@ -148,7 +176,7 @@ def test_the_page_shows_every_part_of_the_run(page, summary):
         assert dimension.name in text
     for shown in (
         summary.title,
-        summary.target,
+        *summary.targets,
         summary.config_yaml,
         summary.loading_code,
         summary.space.frozen[0].what,
@@ -161,7 +189,7 @@ def test_the_page_shows_every_part_of_the_run(page, summary):
 
 
 def test_the_notes_stand_before_the_plots(page):
-    assert page.index('class="caution"') < page.index('class="good"') < page.index('id="front-plot"')
+    assert page.index('class="caution"') < page.index('class="good"') < page.index('id="plane-1-plot"')
 
 
 def test_a_dimension_of_a_dropped_block_shows_a_dash(page):
@@ -171,7 +199,7 @@ def test_a_dimension_of_a_dropped_block_shows_a_dash(page):
 
 def test_tables_have_captions_and_scopes(page):
     elements = Elements(page)
-    assert elements.count("table") == elements.count("caption") == 4
+    assert elements.count("table") == elements.count("caption") == 5
     assert all("scope" in attributes for tag, attributes in elements.found if tag == "th")
 
 
@@ -182,13 +210,51 @@ def test_hostile_text_makes_no_elements(summary, page):
     assert HOSTILE in elements.text
 
 
+def test_a_search_without_a_baseline_cannot_be_overlooked(summary):
+    (seed,) = summary.search.seeds
+    alone = replace(summary, search=replace(summary.search, seeds=(replace(seed, baseline=()),)))
+    for page in (render(alone), render_search(record_of(alone))):
+        assert Elements(page).text.count(NO_BASELINE) == 3  # At the top, among the notes, and in place of the gain.
+        assert page.index("Not compared with chance.") < page.index('id="headlines"')
+        assert 'id="hypervolume-plot"' not in page
+    assert NO_BASELINE not in render(summary)
+
+
+def test_every_cost_has_a_plane_with_its_gain_and_its_front(summary):
+    macs = Objective("macs", Direction.MINIMIZE)
+    search = replace(
+        summary.search,
+        objectives=(*summary.search.objectives, macs),
+        constraints=(Constraint("macs", Sense.AT_MOST, 1e7),),
+    )
+    elements = Elements(render(replace(summary, search=search)))
+    assert {"plane-1-plot", "plane-2-plot"} <= {attributes.get("id") for _, attributes in elements.found}
+    assert "Accuracy against latency" in elements.text
+    assert "Accuracy against MACs" in elements.text
+    assert elements.count("table") == elements.count("caption") == 8
+    assert 'full breaks "macs <= 1e+07".' in elements.text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_validation_and_test_are_kept_apart(page):
+    text = " ".join(Elements(page).text.split())
+    assert "All of it is from the validation split; the test split has no part in it." in text
+    assert "Only then was the test split read, once" in text
+
+
+def test_the_page_of_a_search_by_itself_shows_its_planes_and_that_nothing_was_tested(summary, tmp_path):
+    record = record_of(summary, title="Search of a family")
+    write_search_report(record, tmp_path / "report.html")
+    text = Elements((tmp_path / "report.html").read_text()).text
+    for shown in ("Search of a family", "report of a search", "Accuracy against latency", "not read by a search"):
+        assert shown in text
+    assert "Exported members" not in text
+
+
 def test_a_run_that_measured_nothing_still_has_a_page(summary):
     empty = replace(
         summary,
         history=(),
-        search=(),
-        baseline=(),
-        hypervolume=HypervolumeCurves(0.0, 0.0, (), ()),
+        search=replace(summary.search, seeds=()),
         members=(),
         notes=(),
         space=replace(summary.space, dimensions=(), frozen=()),
@@ -211,12 +277,12 @@ def test_the_browser_logs_nothing(opened):
 
 @needs_chromium
 def test_every_point_of_the_front_is_drawn(opened, summary):
-    expected = len(summary.search) + len(summary.baseline) + len(summary.members)
-    assert plot(opened[0], "front-plot").count('class="point"') == expected
+    expected = len(summary.search.searched) + len(summary.search.baseline) + len(summary.members)
+    assert plot(opened[0], "plane-1-plot").count('class="point"') == expected
 
 
 @needs_chromium
-@pytest.mark.parametrize("name", ["front-plot", "hypervolume-plot", "loss-plot", "accuracy-plot"])
+@pytest.mark.parametrize("name", ["plane-1-plot", "hypervolume-plot", "loss-plot", "accuracy-plot"])
 def test_every_plot_has_its_lines(opened, name):
     assert plot(opened[0], name).count('class="js-line"') == 2
 
@@ -231,8 +297,8 @@ def test_hostile_text_runs_nothing_and_loads_nothing_in_the_browser(opened_hosti
 @needs_chromium
 def test_the_plots_take_the_colours_of_the_dark_theme(opened, opened_hostile):
     dark_blue = "rgb(110, 163, 255)"
-    assert dark_blue in plot(opened_hostile[0], "front-plot")
-    assert dark_blue not in plot(opened[0], "front-plot")
+    assert dark_blue in plot(opened_hostile[0], "plane-1-plot")
+    assert dark_blue not in plot(opened[0], "plane-1-plot")
 
 
 @needs_chromium

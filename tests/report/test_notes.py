@@ -3,17 +3,18 @@
 from dataclasses import replace
 
 import pytest
+from report_cases import LATENCY, TARGET, evaluated, make_search
 
-from supple.report import HypervolumeCurves, Level, Note, Parity, derive_notes
+from supple.report import Level, Note, Parity, derive_notes
 from supple.report.notes import (
     accuracy_notes,
-    equal_latency_notes,
+    broken_constraint_notes,
     generalisation_notes,
     parity_notes,
     remeasured_notes,
-    search_notes,
     speed_notes,
 )
+from supple.searching.wishes import Constraint, Sense
 
 
 @pytest.fixture
@@ -81,92 +82,6 @@ def test_more_time_for_no_more_accuracy_is_named(members):
     assert accuracy_notes(list(members.values())) == []
 
 
-def test_a_search_that_beats_chance_by_hypervolume_says_by_how_much(summary):
-    curves = HypervolumeCurves(0.8, 1.0, tuple([0.05] * 60), tuple([0.04] * 60))
-    assert (
-        "The search beat random members by hypervolume: 0.0500 against 0.0400 after 60 evaluations each, 25.00 % more."
-    ) in texts(search_notes(summary.search, summary.baseline, curves), Level.GOOD)
-
-
-def test_a_search_that_does_not_beat_chance_is_admitted(summary):
-    curves = HypervolumeCurves(0.8, 1.0, tuple([0.04] * 60), tuple([0.04] * 60))
-    assert (
-        "The search did not beat random members by hypervolume: 0.0400 against 0.0400 after 60 evaluations each."
-    ) in texts(search_notes(summary.search, summary.baseline, curves))
-
-
-def test_a_smaller_baseline_is_named_and_compared_at_its_size(summary):
-    curves = HypervolumeCurves(0.8, 1.0, (0.01, 0.02, 0.03), (0.015, 0.02))
-    cautions = texts(search_notes(summary.search[:3], summary.baseline[:2], curves))
-    assert cautions[0].startswith("The random baseline is smaller than the search (2 members against 3)")
-    assert cautions[1].endswith("0.0200 against 0.0200 after 2 evaluations each.")
-
-
-def test_a_search_without_a_baseline_proves_nothing(summary):
-    curves = HypervolumeCurves(0.8, 1.0, (0.01,), ())
-    assert texts(search_notes(summary.search[:1], (), curves)) == [
-        "There is no random baseline, so nothing shows that the search was better than chance."
-    ]
-
-
-def front_member(member, accuracy, latency):
-    return replace(
-        member, accuracy=accuracy, latency_ms=latency, on_front=True, config={"width": round(1000 * latency)}
-    )
-
-
-def test_the_front_is_compared_with_random_members_at_equal_latency(summary):
-    base = summary.search[0]
-    search = [front_member(base, a, t) for a, t in ((0.7, 0.5), (0.8, 1.0), (0.9, 2.0))]
-    baseline = [front_member(base, a, t) for a, t in ((0.79, 0.9), (0.91, 1.9))]
-    (note,) = search_notes(search, baseline, HypervolumeCurves(0.0, 0.0, (), ()))[1:]
-    assert note == Note(
-        Level.GOOD,
-        "At equal latency, 2 of the 3 members on the search's front are more accurate than the best random member "
-        "(1 is faster than every random member; the differences go from -1.00 to +1.00 points).",
-    )
-
-
-def test_a_front_that_mostly_loses_at_equal_latency_is_a_caution(summary):
-    base = summary.search[0]
-    search, baseline = [front_member(base, 0.7, 1.0)], [front_member(base, 0.8, 0.9)]
-    assert texts(search_notes(search, baseline, HypervolumeCurves(0.0, 0.0, (), ()))) == [
-        "At equal latency, 0 of the 1 members on the search's front are more accurate than the best random member "
-        "(the differences go from -10.00 to -10.00 points)."
-    ]
-
-
-def test_an_exported_member_is_compared_with_random_members_that_are_as_fast(summary, members):
-    config = members["medium"].config
-    found = replace(summary.search[0], config=config, accuracy=0.9, latency_ms=0.2)
-    rivals = [
-        replace(summary.baseline[0], accuracy=a, latency_ms=t) for a, t in ((0.88, 0.19), (0.89, 0.21), (0.95, 1))
-    ]
-    assert equal_latency_notes([members["medium"]], [found], rivals) == [
-        Note(
-            Level.GOOD,
-            "At the latency of medium (0.200 ms ± 10 %) the search found 90.00 % validation accuracy; 2 random members "
-            "reach 88.50 % on average and 89.00 % at best.",
-        )
-    ]
-    better = [replace(rivals[0], accuracy=0.9)]
-    assert texts(equal_latency_notes([members["medium"]], [found], better)) == [
-        "At the latency of medium (0.200 ms ± 10 %) the search found 90.00 % validation accuracy; 1 random member "
-        "reaches 90.00 % on average and 90.00 % at best."
-    ]
-
-
-def test_no_random_member_as_fast_is_said(summary, members):
-    found = replace(summary.search[0], config=members["small"].config, latency_ms=0.01)
-    assert texts(equal_latency_notes([members["small"]], [found], summary.baseline)) == [
-        "At the latency of small (0.0100 ms ± 10 %) there is no random member to compare with."
-    ]
-
-
-def test_a_member_that_the_search_never_saw_is_not_compared(summary, members):
-    assert equal_latency_notes([members["full"]], [], summary.baseline) == []
-
-
 def test_agreement_with_pytorch_is_told_with_its_largest_difference(summary):
     assert texts(parity_notes(summary.members), Level.GOOD) == [
         "Every exported file agrees with its PyTorch member on 256 images: largest difference 2.1e-06 "
@@ -197,20 +112,28 @@ def test_a_gap_within_sampling_is_fine(summary):
     assert "the widest gap is 0.40 points, of " in note.text
 
 
-def test_an_export_much_slower_than_the_search_measured_is_named(summary, members):
-    found = replace(
-        summary.search[0],
-        config=members["small"].config,
-        latency_ms=0.08,
-        latency_low_ms=0.07,
-        latency_high_ms=0.09,
-    )
-    assert texts(remeasured_notes([members["small"]], [found])) == [
+def test_an_export_much_slower_than_the_search_measured_is_named(members):
+    def found(low, middle, high):
+        entry = evaluated(0.9, middle, members["small"].config)
+        return make_search(([replace(entry, spreads={TARGET: (low, high)})], []))
+
+    assert texts(remeasured_notes([members["small"]], found(0.07, 0.08, 0.09), TARGET)) == [
         "small takes 38 % more time as an exported file than the search measured: 0.110 ms (0.107 to 0.114) against "
         "0.0800 ms (0.0700 to 0.0900)."
     ]
-    same = replace(found, latency_ms=0.105, latency_low_ms=0.1, latency_high_ms=0.12)
-    assert remeasured_notes([members["small"]], [same]) == []
+    assert remeasured_notes([members["small"]], found(0.1, 0.105, 0.12), TARGET) == []
+
+
+def test_an_exported_member_that_breaks_a_constraint_is_named(members):
+    limits = (Constraint(LATENCY, Sense.AT_MOST, 0.5), Constraint("accuracy", Sense.AT_LEAST, 0.8))
+    found = [evaluated(0.9, 0.6, members["full"].config), evaluated(0.85, 0.2, members["small"].config)]
+    search = make_search((found, []), constraints=limits)
+    assert texts(broken_constraint_notes(list(members.values()), search)) == [
+        'full breaks "latency_ms <= 0.5 on onnxruntime:cpu?threads=1". It is exported for comparison only.'
+    ]
+    assert texts(broken_constraint_notes([members["small"]], search), Level.GOOD) == [
+        'Every exported member keeps "latency_ms <= 0.5 on onnxruntime:cpu?threads=1" and "accuracy >= 0.8".'
+    ]
 
 
 def test_cautions_stand_before_what_holds_and_the_run_s_own_notes_are_kept(summary):
@@ -221,7 +144,5 @@ def test_cautions_stand_before_what_holds_and_the_run_s_own_notes_are_kept(summa
 
 
 def test_a_run_that_measured_nothing_has_no_derived_notes(summary):
-    empty = replace(
-        summary, search=(), baseline=(), members=(), hypervolume=HypervolumeCurves(0.0, 0.0, (), ()), notes=()
-    )
+    empty = replace(summary, search=make_search(), members=(), notes=())
     assert derive_notes(empty) == ()

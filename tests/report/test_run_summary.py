@@ -5,9 +5,10 @@ import math
 from dataclasses import replace
 
 import pytest
+from report_cases import evaluated, make_search
 
 from supple.errors import SuppleError
-from supple.report import HistoryRow, RunSummary
+from supple.report import HistoryRow, RunSummary, SearchRecord
 
 
 def test_json_and_back_is_the_identity(summary):
@@ -16,7 +17,8 @@ def test_json_and_back_is_the_identity(summary):
 
 def test_the_json_is_plain(summary):
     content = json.loads(summary.to_json())
-    assert content["search"][0]["origin"] == "search"
+    assert content["search"]["objectives"][0] == {"figure": "accuracy", "direction": "maximize"}
+    assert content["search"]["seeds"][0]["searched"][0].keys() == {"config", "figures", "spreads"}
     assert content["space"]["dimensions"][0] == {
         "name": "stem.width",
         "kind": "width",
@@ -31,9 +33,26 @@ def test_a_loss_that_is_not_finite_is_written_as_not_measured(summary):
 
 
 def test_a_latency_that_is_not_finite_is_not_written(summary):
-    wrong = replace(summary, search=(replace(summary.search[0], latency_ms=math.nan),))
-    with pytest.raises(SuppleError, match=r"no summary of a run: search\.0\.latency_ms: "):
+    member = evaluated(0.9, math.nan, {"width": 1})
+    wrong = replace(summary, search=make_search(([member], [])))
+    with pytest.raises(
+        SuppleError, match=r"no summary of a run: search\.seeds\.0\.searched\.0\.figures\.latency_ms on "
+    ):
         wrong.to_json()
+
+
+def test_a_search_by_itself_goes_to_json_and_back(summary):
+    names = SearchRecord.__dataclass_fields__
+    record = SearchRecord(**{name: getattr(summary, name) for name in names})
+    assert SearchRecord.from_json(record.to_json()) == record
+    with pytest.raises(SuppleError, match="no summary of a search: title: Field required"):
+        SearchRecord.from_json("{}")
+
+
+def test_a_member_that_two_seeds_found_counts_once():
+    member = evaluated(0.9, 1.0)
+    search = make_search(([member], []), ([member, evaluated(0.8, 0.5)], [member]))
+    assert (len(search.searched), len(search.baseline)) == (2, 1)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ model: {function: "small_project:network", arguments: {num_classes: 3}}
 data: {kind: folder, path: images}
 threads: 1
 train: {epochs: 2, batch_size: 32, calibration_images: 64, checkpoint_seconds: 0}
-search: {evaluations: 4, population: 2, calibration_images: 64, seconds_per_latency: 0.2}
+search: {budget: 8, searcher: {kind: nsga2, population: 2}, calibration_images: 64, seconds_per_latency: 0.2}
 export: {parity_images: 16, latency_seconds: 0.5}
 """
 

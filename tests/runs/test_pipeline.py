@@ -46,8 +46,9 @@ def test_a_run_killed_in_training_and_in_the_search_ends_as_one_that_was_not(pro
     summaries = [RunSummary.from_json((folder / "summary.json").read_text()) for folder in (whole, killed)]
     rows = [[(row.step, row.loss_largest, row.accuracy_smallest) for row in entry.history] for entry in summaries]
     assert rows[0] == rows[1]
-    assert len(summaries[1].search) == len(summaries[1].baseline) == 4
-    assert len({tuple(entry.config.items()) for entry in summaries[1].search}) == 4
+    (seed,) = summaries[1].search.seeds
+    assert (len(seed.searched), len(seed.baseline)) == (6, 2)
+    assert len({tuple(entry.config.items()) for entry in seed.searched}) == 6
     assert len(json.loads((killed / "sessions.json").read_text())) == 3
     _assert_whole(killed, summaries[1])
     with pytest.raises(SuppleError, match="has a tensor"):

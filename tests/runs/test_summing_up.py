@@ -1,7 +1,7 @@
 """Tests of what a run's summary says beside its figures."""
 
 from supple.report import Level
-from supple.runs.summing_up import failure_notes
+from supple.runs.search_summary import failure_notes
 from supple.searching import Failure
 from supple.space import Dimension, Kind, Space
 
