@@ -1,62 +1,104 @@
 """The contract of every searcher."""
 
-import optuna
+from functools import cache
+
 import pytest
+from searcher_cases import CASES, SETTINGS, SLOW, proposals_of, restarts, search
 
-from supple.searching import SEARCHERS, Nsga2
-from supple.searching.study import Study, open_storage
+from supple.searching.history import History
+from supple.searching.problem import Problem
+from supple.searching.searcher import Searcher
+from supple.searching.searchers import build_searcher
+from supple.searching.wishes import Direction, Objective
+from supple.space import Dimension, Kind, Space
 
-
-def _make(searcher_class, space, seed=3):
-    return searcher_class(space, seed, population=4) if searcher_class is Nsga2 else searcher_class(space, seed)
-
-
-def _history(searcher, study, evaluate, count):
-    configs = []
-    for number in range(count):
-        trial = searcher.propose(study.optuna, number)
-        config = searcher.config_of(trial)
-        study.tell(trial, evaluate(config))
-        configs.append(config)
-    return configs
+each_searcher = pytest.mark.parametrize(
+    "settings",
+    [pytest.param(entry, id=entry.kind, marks=[pytest.mark.slow] if entry.kind in SLOW else []) for entry in SETTINGS],
+)
+each_case = pytest.mark.parametrize("name", CASES)
 
 
-def _study(space, storage=None):
-    return Study(storage or open_storage(None), None, "search", space, "settings")
+def _count(settings, name):
+    """Return how many proposals to ask for: no more than the space has besides the largest and the smallest."""
+    return min(proposals_of(settings), CASES[name].problem.space.count() - 2)
 
 
-@pytest.mark.parametrize("searcher_class", SEARCHERS)
-def test_proposals_belong_to_the_space(searcher_class, space, evaluate):
-    for config in _history(_make(searcher_class, space), _study(space), evaluate, 20):
-        assert space.check(config) == config
+@cache
+def _whole(settings, name):
+    return search(CASES[name], settings, _count(settings, name))
 
 
-@pytest.mark.parametrize("searcher_class", SEARCHERS)
-def test_the_history_is_a_function_of_the_seed(searcher_class, space, evaluate):
-    first, again, other = (
-        _history(_make(searcher_class, space, seed), _study(space), evaluate, 16) for seed in (3, 3, 4)
-    )
-    assert first == again
-    assert first != other
+def _configs(outcomes):
+    return [outcome.config for outcome in outcomes]
 
 
-@pytest.mark.parametrize("searcher_class", SEARCHERS)
-def test_a_new_searcher_goes_on_as_the_old_one_would_have(searcher_class, space, evaluate):
-    whole = _history(_make(searcher_class, space), _study(space), evaluate, 16)
-    study = _study(space)
-    begun = _history(_make(searcher_class, space), study, evaluate, 7)
-    resumed = _make(searcher_class, space)
-    for number in range(7, 16):
-        trial = resumed.propose(study.optuna, number)
-        begun.append(resumed.config_of(trial))
-        study.tell(trial, evaluate(begun[-1]))
-    assert begun == whole
+@each_searcher
+@each_case
+def test_proposals_are_members_of_the_space_that_have_no_outcome_yet(settings, name):
+    configs = _configs(_whole(settings, name))
+    space = CASES[name].problem.space
+    assert [space.check(config) for config in configs] == configs
+    assert len(set(configs)) == len(configs)
 
 
-def test_nsga2_breeds_from_the_best(space, evaluate):
-    study = _study(space)
-    searcher = Nsga2(space, 0, population=8)
-    _history(searcher, study, evaluate, 64)
-    generations = {trial.system_attrs.get("NSGAIISampler:generation") for trial in study.optuna.trials}
-    assert {0, 1, 2} <= generations
-    assert isinstance(study.optuna.sampler, optuna.samplers.NSGAIISampler)
+@each_searcher
+@each_case
+def test_a_search_that_dies_goes_on_as_it_would_have(settings, name):
+    for seed in range(2):
+        died = search(CASES[name], settings, _count(settings, name), is_restarted=restarts(seed))
+        assert died == _whole(settings, name)
+
+
+@each_searcher
+def test_proposals_depend_on_the_seed(settings):
+    case = CASES["depths"]
+    assert search(case, settings, 8, seed=4) != search(case, settings, 8, seed=5)
+
+
+@each_searcher
+@pytest.mark.parametrize("together", [1, 7])
+def test_rounds_of_any_size_will_do_and_die_as_well(settings, together):
+    case, count = CASES["constraints"], proposals_of(settings)
+    whole = search(case, settings, count, together=together)
+    assert len(set(_configs(whole))) == count + 2
+    assert search(case, settings, count, together=together, is_restarted=restarts(together)) == whole
+
+
+@each_searcher
+def test_members_that_fail_are_not_proposed_again_and_stop_nothing(settings):
+    case, count = CASES["operators"], proposals_of(settings)
+    outcomes = search(case, settings, count, fails=lambda config: config["width0"] in (16, 24))
+    assert len(set(_configs(outcomes))) == count + 2
+
+
+@each_searcher
+def test_a_searcher_that_was_asked_about_another_history_knows_nothing_of_it(settings):
+    case, count = CASES["depths"], proposals_of(settings)
+    searcher = build_searcher(settings, case.problem, 3)
+    whole, other = _whole(settings, "depths"), search(case, settings, count, seed=8)
+    last = [History(case.problem, outcomes[: -searcher.together]) for outcomes in (whole, other, whole)]
+    proposed = [searcher.propose(history) for history in last]
+    assert proposed == [build_searcher(settings, case.problem, 3).propose(history) for history in last]
+
+
+@each_searcher
+def test_a_space_is_found_whole(settings):
+    case = CASES["one dimension"]
+    space = case.problem.space
+    assert set(_configs(search(case, settings, space.count() - 2))) == set(space)
+
+
+@each_searcher
+def test_a_space_of_one_member_has_one_proposal(settings):
+    space = Space([Dimension("width", Kind.WIDTH, (8,))])
+    problem = Problem(space, (Objective("accuracy", Direction.MAXIMIZE),))
+    assert build_searcher(settings, problem, 0).propose(History(problem, ())) == space.max()
+
+
+@each_searcher
+def test_it_says_how_many_it_proposes_together(settings):
+    searcher = build_searcher(settings, CASES["depths"].problem, 0)
+    assert isinstance(searcher, Searcher)
+    assert searcher.together >= 1
+    assert searcher.spent(History(searcher.problem, ())) == 0
