@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -137,16 +137,24 @@ class _Pair:
 
     def go_on(self, progress: Progress) -> bool:
         """Go on by what can be done now; say whether anything came of it, or other processes are at all there is."""
-        if self._baseline_is_due() and self._step(self._baseline, 1, progress):
-            return True
-        most = max(1, int(self._of_search - self._search.spent()))
-        return self._search_goes_on() and self._step(self._search, most, progress)
+        return any(
+            self._step(run, room, progress)
+            for run, room in ((self._baseline, self._room_of_baseline), (self._search, self._room_of_search))
+        )
 
-    def _step(self, run: Run, most: int, progress: Progress) -> bool:
+    def _step(self, run: Run, room: Callable[[], int], progress: Progress) -> bool:
         before = run.state
-        for outcome in run.go_on(self._evaluating, most):
-            self._tell(outcome, run, progress)
+        if room():
+            for outcome in run.go_on(self._evaluating, room):
+                self._tell(outcome, run, progress)
         return run.state != before
+
+    def _room_of_search(self) -> int:
+        """Return how many members the search may evaluate now, of those that it has proposed or the next ones."""
+        return max(1, int(self._of_search - self._search.spent())) if self._search_goes_on() else 0
+
+    def _room_of_baseline(self) -> int:
+        return int(self._baseline_is_due())
 
     def _search_goes_on(self) -> bool:
         return self._search.may_go_on(self._of_search) and (self._search.is_in_a_round or not self._is_settled())

@@ -111,30 +111,36 @@ class Run:
         """Say whether evaluations are left in the budget, and members in the space."""
         return self.spent() < budget and len(self.outcomes) < self._all
 
-    def go_on(self, evaluate: Evaluate, most: int) -> Iterator[Outcome]:
-        """Propose the next round, or evaluate what is left of the current one, `most` new members at the most.
+    def go_on(self, evaluate: Evaluate, room: Callable[[], int]) -> Iterator[Outcome]:
+        """Propose the next round, or evaluate what is left of the current one, while there is room for new members.
 
-        Yields what came of each distinct member, what other processes found out included. Nothing may come of it where
-        all proposals have an outcome already, which costs nothing, or where other processes are at work.
+        `room` says for how many, by what is known when it is called. Yields what came of each distinct member, what
+        other processes found out included. Nothing may come of it where all proposals have an outcome already, which
+        costs nothing, or where other processes are at work.
         """
         self.refresh()
         yield from self._news()
-        if len(self._proposals) < self._round().end:
-            self._propose()
+        if room() and len(self._proposals) < self._round().end:
+            self._propose(room)
+        for outcome in evaluate(new) if (new := self._next_new(room)) else ():
+            self._tell(outcome)
+            yield from self._news()
+        yield from self._news()
+
+    def _next_new(self, room: Callable[[], int]) -> list[Config]:
+        """Return the members to evaluate next, in order; those before them that are known by now are told."""
         waiting = list(dict.fromkeys(entry.config for entry in self._proposals if entry.outcome is None))
         known = self._ledger.known(waiting)
         new: list[Config] = []
         for config in waiting:
+            # What is told takes room, too.
+            if len(new) >= room():
+                break
             if config in known:
                 self._tell(known[config])
-            elif len(new) < most:
-                new.append(config)
             else:
-                break
-        yield from self._news()
-        for outcome in evaluate(new) if new else ():
-            self._tell(outcome)
-            yield from self._news()
+                new.append(config)
+        return new
 
     def _tell(self, outcome: Outcome) -> None:
         for number, entry in enumerate(self._proposals):
@@ -150,13 +156,15 @@ class Run:
                 self._reported.add(outcome.config)
                 yield outcome
 
-    def _propose(self) -> None:
+    def _propose(self, room: Callable[[], int]) -> None:
         """Propose what is missing of the current round, unless another process does."""
         lock = f"{self._study.name}: proposing"
         if not self._ledger.lock(lock):
             return
         try:
             self.refresh()
+            if not room():
+                return  # Other processes have come so far meanwhile.
             now = self._round()
             before = _told(self._proposals[: now.start])
             pending = [entry.config for entry in self._proposals[now.start :]]

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from conftest import accuracy_of, macs_of, time_ms_of
+from search_cases import accuracy_of, macs_of, time_ms_of
 
 from supple.errors import SuppleError
 from supple.searching import Evaluation, Failure, Problem, SearchConfig, SearchResult, SeedResult, choose_members
