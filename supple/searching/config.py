@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from supple.runtime.target import parse_target
 from supple.searching.searchers import SearcherChoice
-from supple.searching.searchers.nsga2 import Nsga2Config
+from supple.searching.searchers.bayesian import BayesianConfig
 from supple.searching.wishes import parse_constraint, parse_objective
 
 
@@ -38,7 +38,10 @@ class SearchConfig(BaseModel):
         (), description='what members must keep, as "latency_ms <= 5 on onnxruntime:cpu" or "parameters <= 1e6"'
     )
     budget: int = Field(64, ge=4, description="members that are evaluated in all, those of the baseline included")
-    searcher: SearcherChoice = Field(Nsga2Config(), description="how the next member is chosen")
+    searcher: SearcherChoice = Field(BayesianConfig(), description="how the next member is chosen")
+    allocated: int = Field(
+        0, ge=0, description="members that the allocator proposes first, after measuring every choice alone"
+    )
     baseline_share: float = Field(
         0.25,
         ge=0,

@@ -63,11 +63,14 @@ class Problem:
 
     def known_excess(self, values: Values) -> Floats:
         """Return by how much configs break those constraints whose figures are known, as `excess` does: (configs,)."""
-        total = np.zeros(len(values))
+        return self.excess_of_known(self.known_figures(values), len(values))
+
+    def excess_of_known(self, known: Mapping[str, Floats], count: int) -> Floats:
+        """Return the same from the known figures of so many configs."""
+        total = np.zeros(count)
         for entry in self.constraints:
-            if entry.figure in self.known:
-                found = np.asarray(self.known[entry.figure](values), float)
-                total += np.array([entry.excess(value) for value in found])
+            if entry.figure in known:
+                total += np.array([entry.excess(value) for value in known[entry.figure]])
         return total
 
     def values(self, configs: Iterable[Config]) -> Values:

@@ -89,8 +89,11 @@ class Space:
             raise SuppleError(f"A config was expected, not {config!r:.200}: make one with space.config({{...}}).")
         if config.space != self.digest:
             raise SuppleError(f"The config belongs to space {config.space}, not to this one, {self.digest}.")
-        if not config.is_proper and (proper := self.config(config)) != config:
-            raise SuppleError(f"The config sets dimensions of blocks that it drops; its proper form is {proper}.")
+        if not config.is_proper:
+            if (proper := self.config(config)) != config:
+                raise SuppleError(f"The config sets dimensions of blocks that it drops; its proper form is {proper}.")
+            # Nothing changes a config: what was read from a file is looked at once.
+            config.is_proper = True
         return config
 
     def is_active(self, name: str, config: Mapping[str, int]) -> bool:

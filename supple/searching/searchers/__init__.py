@@ -7,11 +7,15 @@ from pydantic import BeforeValidator, Field
 from supple.searching.problem import Problem
 from supple.searching.searcher import Searcher
 from supple.searching.searchers.aging import Aging, AgingConfig
+from supple.searching.searchers.allocator import Allocator, AllocatorConfig
+from supple.searching.searchers.bayesian import Bayesian, BayesianConfig
+from supple.searching.searchers.linas import Linas, LinasConfig
 from supple.searching.searchers.local import LocalConfig, LocalSearch
 from supple.searching.searchers.nsga2 import Nsga2, Nsga2Config
 from supple.searching.searchers.nsga3 import Nsga3, Nsga3Config
 from supple.searching.searchers.optuna_bayesian import OptunaBayesian, OptunaBayesianConfig
 from supple.searching.searchers.random_members import RandomConfig, RandomMembers
+from supple.searching.searchers.seeded import Seeded
 from supple.searching.searchers.stratified import StratifiedConfig, StratifiedMembers
 from supple.searching.searchers.tpe import Tpe, TpeConfig
 
@@ -23,6 +27,9 @@ def _kind_alone(value: Any) -> Any:
 
 SearcherChoice = Annotated[
     AgingConfig
+    | AllocatorConfig
+    | BayesianConfig
+    | LinasConfig
     | LocalConfig
     | Nsga2Config
     | Nsga3Config
@@ -41,6 +48,12 @@ def build_searcher(config: SearcherChoice, problem: Problem, seed: int) -> Searc
     match config:
         case AgingConfig():
             searcher = Aging(problem, seed, config)
+        case AllocatorConfig():
+            searcher = Allocator(problem, seed, config)
+        case BayesianConfig():
+            searcher = Bayesian(problem, seed, config)
+        case LinasConfig():
+            searcher = Linas(problem, seed, config)
         case LocalConfig():
             searcher = LocalSearch(problem, seed, config)
         case Nsga2Config():
@@ -58,3 +71,9 @@ def build_searcher(config: SearcherChoice, problem: Problem, seed: int) -> Searc
         case _:
             assert_never(config)
     return searcher
+
+
+def seeded_searcher(config: SearcherChoice, allocated: int, problem: Problem, seed: int) -> Searcher:
+    """Return the searcher, after the allocator where it is to propose `allocated` members first."""
+    searcher = build_searcher(config, problem, seed)
+    return Seeded(Allocator(problem, seed), searcher, allocated) if allocated else searcher
