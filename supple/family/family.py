@@ -11,6 +11,7 @@ from torch import nn
 
 from supple.errors import SuppleError
 from supple.family.activation import Activator, buffer_places, parameter_places
+from supple.family.calibrating_together import statistics_together
 from supple.family.calibration import recomputed_statistics
 from supple.family.copying import deepcopy_model
 from supple.family.counting import count_macs
@@ -148,6 +149,27 @@ class Family(nn.Module):
         with evaluating(self.model), self.activate(config) as member:
             batches = (ModelInputs.of(batch).map(partial(self.resize, config)) for batch in inputs)
             self._statistics[config] = recomputed_statistics(member, batches)
+
+    def calibrate_together(self, configs: Iterable[Config], inputs: Sequence[Inputs]) -> None:
+        """Recompute the batch-norm statistics of several members, exactly as `calibrate` does of one after the other.
+
+        Faster where members share their choices in early layers: what several compute alike is computed once. `inputs`:
+        batches as `calibrate` takes them.
+        """
+        distinct = [config for config in dict.fromkeys(map(self.space.check, configs)) if config != self.space.max()]
+        for config in distinct:
+            self._statistics.pop(config, None)
+        with evaluating(self.model):
+            found = statistics_together(
+                self.activate,
+                lambda config, batch: batch.map(partial(self.resize, config)),
+                distinct,
+                map(ModelInputs.of, inputs),
+            )
+        self._statistics.update(found)
+        for config in distinct:
+            if config not in found:
+                self.calibrate(config, inputs)
 
     def refresh_statistics(self, inputs: Iterable[Inputs]) -> None:
         """Recompute the model's own batch-norm statistics, those of the full member, on data as `calibrate` takes them.

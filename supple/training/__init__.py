@@ -26,6 +26,7 @@ from supple.training.uniform import Uniform, UniformConfig
 
 if TYPE_CHECKING:
     from supple.training.classification import Classification
+    from supple.training.evaluating_together import evaluate_together
     from supple.training.evaluation import accuracy, calibration_inputs, evaluate
     from supple.training.language_modelling import LanguageModelling
     from supple.training.objective import MemberLoss, Objective
@@ -89,6 +90,7 @@ __all__ = [
     "build_sampler",
     "calibration_inputs",
     "evaluate",
+    "evaluate_together",
     "train",
 ]
 
@@ -106,6 +108,7 @@ _NEED_TORCH = {
     "accuracy": "evaluation",
     "calibration_inputs": "evaluation",
     "evaluate": "evaluation",
+    "evaluate_together": "evaluating_together",
     "train": "trainer",
 }
 

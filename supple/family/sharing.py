@@ -1,0 +1,170 @@
+"""Run many members on the same batches: what several of them compute alike is computed once, exactly as one would.
+
+A run of each member on the first batch of some form is recorded as a program of operators (`run_recording`); the
+programs of all members together are a graph in which equal operators on equal operands are one node
+(`operator_graph`), and all batches of that form go through the graph. Members that share their choices in early layers
+share these layers' work.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_flatten
+
+from supple.errors import first_line
+from supple.family.activation import buffer_places, parameter_places
+from supple.family.notes import Note, Notes
+from supple.family.operator_graph import OperatorGraph, Schedule
+from supple.family.run_recording import Program, Recorder, ResultChanged, Results, same
+from supple.space import Config
+from supple.trace import ModelInputs
+
+RunMember = Callable[[Config, nn.Module, ModelInputs, Notes], Any]
+
+
+class Run(NamedTuple):
+    """What came of one member on one batch: its outputs, and what was noted meanwhile."""
+
+    config: Config
+    outputs: Any
+    noted: Sequence[Note]
+
+
+@dataclass
+class _Form:
+    """What is known of the batches of one form: shapes, strides, types, arguments that are no tensors."""
+
+    programs: Mapping[Config, Program]
+    order: tuple[Config, ...]
+    schedule: Schedule
+    batches: int = 0
+
+
+class SharedRuns:
+    """Runs members on one batch after another.
+
+    `activate` makes the module tree the member of a config. `run_member` runs it on a batch, whatever it does to the
+    batch before, and returns the outputs; what it wants to have kept it gives to `note`, and what it computes in hooks
+    of its own it runs by `call`. `alone` are the members that must be run one by one instead, and why their runs could
+    not be repeated: what was yielded for them is not to be used.
+    """
+
+    def __init__(
+        self,
+        activate: Callable[[Config], AbstractContextManager[nn.Module]],
+        run_member: RunMember,
+        configs: Sequence[Config],
+    ) -> None:
+        self._activate = activate
+        self._run_member = run_member
+        self._configs = configs
+        self._forms: dict[Hashable, _Form] = {}
+        self._checked: set[Hashable] = set()
+        self.alone: dict[Config, str] = {}
+
+    def run(self, batch: ModelInputs) -> Iterator[Run]:
+        """Yield the runs of all members that can share, in any order. Their outputs must not be changed."""
+        key = _form_of(batch)
+        if key is None:
+            self.alone.update(dict.fromkeys(self._configs, "an argument of the model cannot be compared"))
+            return
+        if key not in self._forms:
+            self._forms[key] = self._recorded_form(batch)
+        form = self._forms[key]
+        form.batches += 1
+        values = form.schedule.start(batch.tensors)
+        for position, config in enumerate(form.order):
+            program = form.programs[config]
+            try:
+                form.schedule.run(position, values)
+            except Exception as error:  # what was constant in the first run is not in this one
+                self.alone[config] = first_line(error)
+                continue
+            if config not in self.alone:
+                run = Run(config, program.outputs(values), program.notes(values))
+                if self._needs_no_check(form, program) or self._is_right(run, batch):
+                    self._checked.add(program.functions)
+                    yield run
+                else:
+                    self.alone[config] = "its operators, run again, do not give what the member gives"
+            form.schedule.forget(position, values)
+
+    @property
+    def operators(self) -> tuple[int, int]:
+        """How many operators run for a batch of each form, and how many would if every member ran by itself."""
+        shared = alone = 0
+        for form in self._forms.values():
+            shared += len({node for program in form.programs.values() for node in program.nodes})
+            alone += sum(len(program.nodes) for program in form.programs.values())
+        return shared, alone
+
+    def _recorded_form(self, batch: ModelInputs) -> _Form:
+        graph = OperatorGraph(len(batch.tensors))
+        programs: dict[Config, Program] = {}
+        results: Results | None = Results()
+        for config in self._configs:
+            if config in self.alone:
+                continue
+            try:
+                try:
+                    programs[config] = self._recorded(graph, config, batch, results)
+                except ResultChanged:
+                    results = None
+                    programs[config] = self._recorded(graph, config, batch, None)
+            except Exception as error:  # whatever the user's forward raises; run by itself, the member raises it again
+                self.alone[config] = first_line(error)
+            if results is not None:
+                results.next_run()
+        # Members that part late follow each other.
+        order = tuple(sorted(programs, key=lambda config: programs[config].nodes))
+        schedule = Schedule(graph, [(programs[config].nodes, programs[config].wanted) for config in order])
+        return _Form(programs, order, schedule)
+
+    def _recorded(self, graph: OperatorGraph, config: Config, batch: ModelInputs, results: Results | None) -> Program:
+        with self._activate(config) as member:
+            parameters, buffers = parameter_places(member), buffer_places(member)
+            recorder = Recorder(
+                graph,
+                (place.tensor for place in parameters),
+                (place.tensor for place in buffers),
+                batch.tensors,
+                results,
+            )
+            # What operators return here is not used: composed ones may compute in another way while they are recorded.
+            with recorder:
+                outputs = self._run_member(config, member, batch, recorder)
+            return recorder.program(outputs, config)
+
+    def _needs_no_check(self, form: _Form, program: Program) -> bool:
+        """Say whether a run is known to be right: a run of the same operators was, on another batch if that matters."""
+        is_second_of_first = form.batches == 2 and program is form.programs[form.order[0]]
+        is_in_doubt = form.batches == 2 and program.has_constants
+        return program.functions in self._checked and not is_second_of_first and not is_in_doubt
+
+    def _is_right(self, run: Run, batch: ModelInputs) -> bool:
+        """Compare a run with an ordinary run of the member."""
+        notes = Notes()
+        with self._activate(run.config) as member:
+            outputs = self._run_member(run.config, member, batch, notes)
+        return same((outputs, notes.noted), (run.outputs, run.noted))
+
+
+def _form_of(batch: ModelInputs) -> Hashable:
+    """Return what batches have in common that the same programs can run; None where that cannot be compared."""
+    leaves, form = tree_flatten((batch.args, dict(batch.kwargs)))
+    found: list[Hashable] = [str(form)]
+    places: dict[int, int] = {}
+    for leaf in leaves:
+        if isinstance(leaf, torch.Tensor):
+            # One tensor in two places is one operand.
+            place = places.setdefault(id(leaf), len(places))
+            found.append((place, leaf.shape, leaf.stride(), leaf.dtype, leaf.device, leaf.requires_grad))
+        elif leaf is None or isinstance(leaf, bool | int | float | str):
+            found.append((type(leaf), leaf))
+        else:
+            return None
+    return tuple(found)

@@ -1,0 +1,67 @@
+"""How good many members are, exactly as one by one, in less time: what several compute alike is computed once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from lightning_fabric.utilities import move_data_to_device
+from torch import nn
+
+from supple.family import Family
+from supple.family.notes import Notes
+from supple.family.sharing import SharedRuns
+from supple.space import Config
+from supple.trace import Inputs, ModelInputs
+from supple.training.evaluation import evaluate
+from supple.training.placement import in_fast_order
+from supple.training.task import Score, Task
+
+
+def evaluate_together(
+    family: Family,
+    configs: Sequence[Config],
+    data: Iterable[Any],
+    task: Task,
+    calibration_inputs: Sequence[Inputs] | None = None,
+) -> list[float]:
+    """Return the metric of several members on all batches of the data, in the order of the configs.
+
+    The numbers, and the batch-norm statistics that are left in the family, are those of `evaluate` for one member after
+    the other, bit for bit. It takes less time where members share their choices in early layers. The data must be the
+    same each time that they are gone through; here that is once for all members. Members whose code cannot share its
+    work (it draws random numbers, or changes its own buffers) are evaluated one by one. Raises `SuppleError` as
+    `evaluate` does.
+    """
+    family.eval()
+    device = next(family.parameters()).device
+    distinct = list(dict.fromkeys(map(family.space.check, configs)))
+    with in_fast_order(family.model):
+        if calibration_inputs is not None:
+            inputs = [ModelInputs.of(batch).map(lambda tensor: tensor.to(device)) for batch in calibration_inputs]
+            family.calibrate_together(distinct, inputs)
+        with torch.inference_mode():
+            found = dict(_results(family, distinct, data, task))
+    return [found[config] if config in found else evaluate(family, config, data, task) for config in configs]
+
+
+def _results(
+    family: Family, configs: Sequence[Config], data: Iterable[Any], task: Task
+) -> Iterator[tuple[Config, float]]:
+    """Yield the metric of each member that could share its work."""
+
+    def run_member(config: Config, member: nn.Module, batch: ModelInputs, notes: Notes) -> Any:
+        return batch.map(partial(family.resize, config)).run(member)
+
+    device = next(family.parameters()).device
+    runs = SharedRuns(family.activate, run_member, configs)
+    scores: dict[Config, Score] = {}
+    for batch in data:
+        moved = move_data_to_device(batch, device)
+        for run in runs.run(ModelInputs.of(task.inputs(moved))):
+            task.check(run.outputs, batch)
+            added = task.score(run.outputs, moved)
+            scores[run.config] = scores[run.config] + added if run.config in scores else added
+    for config, score in scores.items():
+        if config not in runs.alone and score.count.any():
+            yield config, task.result(score)
