@@ -9,6 +9,8 @@ from supple.searching.history import History
 from supple.searching.problem import Problem, as_known
 from supple.searching.searchers import build_searcher
 from supple.searching.searchers.aging import AgingConfig
+from supple.searching.searchers.bayesian import BayesianConfig
+from supple.searching.searchers.linas import LinasConfig
 from supple.searching.searchers.local import LocalConfig
 from supple.searching.searchers.nsga2 import Nsga2Config
 from supple.searching.searchers.nsga3 import Nsga3Config
@@ -27,17 +29,21 @@ SETTINGS = [
     TpeConfig(startup=4),
     AgingConfig(population=6, tournament=3),
     LocalConfig(starts=4),
+    BayesianConfig(initial=4, population=20, generations=2),
+    LinasConfig(round=4, population=20, generations=2),
     OptunaBayesianConfig(startup=6),
 ]
 """Settings of every searcher that needs no networks, small enough that each begins to learn within few members."""
 
 SLOW = {"optuna_bayesian"}
-"""Kinds that take a second for a proposal: fewer are asked of them, and `make test-all` alone does."""
+"""Kinds that take a second for a proposal: `make test-all` alone asks them."""
+
+_PROPOSALS = {"optuna_bayesian": 7, "bayesian": 12, "tpe": 14}
 
 
 def proposals_of(settings):
-    """Return how many proposals to ask of a searcher."""
-    return 7 if settings.kind in SLOW else 22
+    """Return how many proposals to ask of a searcher: fewer where each takes long."""
+    return _PROPOSALS.get(settings.kind, 22)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """The contract of every searcher."""
 
+import re
 from functools import cache
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from searcher_cases import CASES, SETTINGS, SLOW, proposals_of, restarts, search
@@ -8,7 +11,7 @@ from searcher_cases import CASES, SETTINGS, SLOW, proposals_of, restarts, search
 from supple.searching.history import History
 from supple.searching.problem import Problem
 from supple.searching.searcher import Searcher
-from supple.searching.searchers import build_searcher
+from supple.searching.searchers import SearcherChoice, build_searcher
 from supple.searching.wishes import Direction, Objective
 from supple.space import Dimension, Kind, Space
 
@@ -16,6 +19,10 @@ each_searcher = pytest.mark.parametrize(
     "settings",
     [pytest.param(entry, id=entry.kind, marks=[pytest.mark.slow] if entry.kind in SLOW else []) for entry in SETTINGS],
 )
+# They need networks, or a cost and a loss: tests of their own hold them to the contract.
+ELSEWHERE = {"allocator", "gradient", "halving", "zero_cost"}
+GUIDE = Path(__file__).parents[2] / "docs" / "searchers.md"
+
 each_case = pytest.mark.parametrize("name", CASES)
 
 
@@ -102,3 +109,26 @@ def test_it_says_how_many_it_proposes_together(settings):
     assert isinstance(searcher, Searcher)
     assert searcher.together >= 1
     assert searcher.spent(History(searcher.problem, ())) == 0
+
+
+def _kinds():
+    return {settings.model_fields["kind"].default for settings in get_args(get_args(SearcherChoice)[0])}
+
+
+def test_every_searcher_of_the_catalogue_is_held_to_the_contract():
+    assert _kinds() - ELSEWHERE == {settings.kind for settings in SETTINGS}
+
+
+def test_every_searcher_of_the_catalogue_stands_in_the_guide():
+    assert _kinds() <= set(re.findall(r"^\| `(\w+)` \|", GUIDE.read_text(), re.MULTILINE))
+
+
+def test_the_searcher_of_the_guide_works_as_written():
+    code = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)[-1]
+    made = {}
+    exec(compile(code, str(GUIDE), "exec"), made)
+    case = CASES["depths"]
+    searcher = made["NearFront"](case.problem, 0)
+    space = case.problem.space
+    proposed = searcher.propose(History(case.problem, [case.evaluate(space.max()), case.evaluate(space.min())]))
+    assert proposed in {*space.neighbours(space.max()), *space.neighbours(space.min())}
