@@ -11,8 +11,10 @@ from supple.searching.predictors.encoder import Array, Features
 from supple.searching.predictors.predictor import FittedPredictor, Predictor
 from supple.searching.predictors.warp import FORMS, Warp
 
-_PENALTIES = np.logspace(-5, 2, 29)
-_LEAST_VARIANCE = 1e-8
+_PENALTIES = np.logspace(-5, 4, 37)
+# As the Gaussian process expects: few members shall not say that they are free of noise.
+_EXPECTED_LOG_PENALTY, _DEVIATION_OF_LOG_PENALTY = -3.0, 2.0
+_LEAST_VARIANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,15 @@ class _Decomposed:
         """
         count, squares, projected = len(targets), np.square(self._singular), self._left.T @ targets
         fits = []
-        for penalty in _PENALTIES * count:
+        for penalty in _PENALTIES:
             kept = squares / (squares + penalty)
             leverage = np.minimum(np.square(self._left) @ kept + 1 / count, 1 - 1e-9)
             left_out = (targets - self._left @ (kept * projected)) / (1 - leverage)
             # A value that is left out has the variance of one that was seen, over 1 - leverage.
             variance = max(float(np.mean(np.square(left_out) * (1 - leverage))), _LEAST_VARIANCE)
             variances = variance / (1 - leverage)
-            likelihood = -0.5 * float(np.sum(np.log(variances) + np.square(left_out) / variances))
+            away = (np.log(penalty) - _EXPECTED_LOG_PENALTY) / _DEVIATION_OF_LOG_PENALTY
+            likelihood = -0.5 * float(np.sum(np.log(variances) + np.square(left_out) / variances) + away**2)
             fits.append((likelihood, penalty, variance))
         likelihood, penalty, variance = max(fits)
         shrinkage = 1 / (squares + penalty)

@@ -9,6 +9,8 @@ from supple.searching.predictors.encoder import Array
 
 _LARGEST_DEVIATION = 1.5
 _FARTHEST = 10.0
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
 class Bound(StrEnum):
@@ -31,18 +33,20 @@ FORMS = (
     Form(Bound.NONE, 0.0),
     *(Form(bound, margin) for bound in (Bound.ABOVE, Bound.BELOW) for margin in (1.0, 0.3, 0.1)),
 )
-"""What is tried. A bound nearer to the best known value would say that nothing much better can be found."""
+"""What is tried."""
 
 
 @dataclass(frozen=True)
 class Warp:
     """Maps figures to a scale of mean 0 and deviation 1 on the known values, and back.
 
-    With a bound, the scale is the logarithm of the distance to it: as the share of errors, not of what is right.
+    With a bound, the scale is the logarithm of the distance to it: as the share of errors, not of what is right. The
+    nearest of the known values is `margin` units away from it.
     """
 
     bound: Bound
     position: float
+    margin: float
     unit: float
     centre: float
     scale: float
@@ -54,15 +58,15 @@ class Warp:
         unit = high - low
         if not unit > 1e-12 * max(abs(low), abs(high)):
             # All values are equal: there is no scale to find.
-            return cls(Bound.NONE, 0.0, 1.0, float(values[0]), 1.0)
+            return cls(Bound.NONE, 0.0, 0.0, 1.0, float(values[0]), 1.0)
         position = {
             Bound.NONE: 0.0,
             Bound.ABOVE: high + form.margin * unit,
             Bound.BELOW: low - form.margin * unit,
         }[form.bound]
-        raw = cls(form.bound, position, unit, 0.0, 1.0)
+        raw = cls(form.bound, position, form.margin, unit, 0.0, 1.0)
         warped = raw.forward(values)
-        return cls(form.bound, position, unit, float(warped.mean()), float(warped.std()))
+        return cls(form.bound, position, form.margin, unit, float(warped.mean()), float(warped.std()))
 
     def forward(self, values: Array) -> Array:
         """Return the known values (configs,) on the scale."""
@@ -79,12 +83,26 @@ class Warp:
     def backward(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of figures that are normally distributed on the scale: (configs,) each."""
         if self.bound is Bound.NONE:
-            return self.unit * (self.centre + self.scale * mean), self.unit * self.scale * deviation
-        # The distance to the bound is log-normal. What extrapolates far must not overflow.
-        spread = np.minimum(self.scale * deviation, _LARGEST_DEVIATION)
-        exponent = np.minimum(self._sign * (self.centre + self.scale * mean), np.log(_FARTHEST))
-        distance = self.unit * np.exp(exponent + spread**2 / 2)
-        return self.position + self._sign * distance, distance * np.sqrt(np.expm1(spread**2))
+            return self._figures(mean), self.unit * self.scale * deviation
+        spread = np.minimum(deviation, _LARGEST_DEVIATION / self.scale)
+        figures = self._figures(mean[:, None] + spread[:, None] * _NODES)
+        expected = figures @ _WEIGHTS
+        return expected, np.sqrt(np.square(figures - expected[:, None]) @ _WEIGHTS)
+
+    def _figures(self, points: Array) -> Array:
+        """Return the figures at points of the scale.
+
+        Beyond the known values the scale goes on along its tangent: that nothing can be better than a bound which was
+        guessed must not be said of any member.
+        """
+        raw = self.centre + self.scale * points
+        if self.bound is Bound.NONE:
+            return np.asarray(self.unit * raw)
+        # What extrapolates far must not overflow.
+        exponent = np.minimum(self._sign * raw, np.log(_FARTHEST))
+        nearest = np.log(self.margin)
+        distance = np.exp(np.maximum(exponent, nearest)) + self.margin * np.minimum(exponent - nearest, 0.0)
+        return np.asarray(self.position + self._sign * self.unit * distance)
 
     @property
     def _sign(self) -> float:

@@ -68,3 +68,15 @@ def test_figures_that_crowd_below_a_bound_get_its_scale():
     size = (figures - figures.mean()) / figures.std()
     assert best_warp(features, 90 - np.exp(-size)).bound is Bound.ABOVE
     assert best_warp(features, np.exp(size)).bound is Bound.BELOW
+
+
+@pytest.mark.parametrize("bound", [Bound.ABOVE, Bound.BELOW])
+def test_beyond_the_known_values_the_scale_goes_on_along_its_tangent(bound):
+    warp = Warp.of(Form(bound, 0.1), VALUES)
+    outwards = 1.0 if bound is Bound.ABOVE else -1.0
+    edge = outwards * np.abs(warp.forward(VALUES)[-1 if bound is Bound.ABOVE else 0])
+    figures = warp.backward(edge + outwards * np.array([0.0, 1e-4, 1.0, 10.0]), np.zeros(4))[0]
+    steps = outwards * (figures[1:] - figures[0])
+    assert steps == pytest.approx(steps[0] / 1e-4 * np.array([1e-4, 1.0, 10.0]), rel=1e-6)
+    # No bound that was only tried is a limit.
+    assert steps[-1] > 0.1 * np.ptp(VALUES)
