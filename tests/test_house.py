@@ -56,7 +56,7 @@ USES_THE_NETWORK = {
 SPEAKS_TO_NAMED_MACHINES = {"cost/serving.py", "cost/worker_client.py"}
 LOADED_WHEN_USED = {
     "plotly", "matplotlib", "openvino", "executorch", "torchao", "timm", "transformers", "torchvision", "ray",
-    "psycopg", "tensorboard",
+    "psycopg", "tensorboard", "pymoo",
 }  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from supple.bench.bit_policies import BitProblem, load_problem, policy_of, space_of, tables_of
 from supple.bench.bit_search import evolution_losses, nsga2_losses
 from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
+from supple.bench.latency_tables import TablesMissingError
 from supple.bench.timing import Spread
-from supple.errors import SuppleError
 from supple.progress import Progress
 from supple.searching.allocator import CostTable, SensitivityTable, allocate, allocation_front
 from supple.space import Dimension, Kind, Space
@@ -48,12 +48,18 @@ def run(options: Options, progress: Progress) -> Outcome:
     rows.append(_timed_with_pairs(rng, layers))
     wanted.append(Wanted("slowest single budget, s", slowest_budget, Bound.AT_MOST, 1.0))
     wanted.append(Wanted("slowest front, s", slowest_front, Bound.AT_MOST, 60.0))
+    try:
+        bits = run_bits(options, progress)
+    except TablesMissingError as error:
+        return Outcome((*rows, {"case": "bits", "searcher": f"left out: {error}"}), tuple(wanted))
+    return Outcome((*rows, *bits.rows), (*wanted, *bits.wanted))
+
+
+def run_bits(options: Options, progress: Progress) -> Outcome:
+    """Compare bit policies of the allocator with those of evolution. Raises `TablesMissingError` without the table."""
+    rows, wanted = [], []
     for correlation in CORRELATIONS:
-        try:
-            problem = load_problem(correlation)
-        except SuppleError as error:
-            rows.append({"case": "bits", "searcher": f"left out: {error}"})
-            break
+        problem = load_problem(correlation)
         compared, lead = _compared(problem, options, progress)
         rows.extend(compared)
         if correlation == 0:

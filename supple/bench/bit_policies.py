@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy
 from numpy.typing import NDArray
 
+from supple.bench.latency_tables import FOLDER, TablesMissingError
 from supple.errors import SuppleError
 from supple.searching.allocator import CostTable, SensitivityTable
 from supple.space import Config, Dimension, Kind, Space
 
-TABLE = Path(__file__).parents[2] / ".." / "shared" / "tables" / "haq_mobilenetv2_bits_latency.npy"
+TABLE = FOLDER / "haq_mobilenetv2_bits_latency.npy"
 BITS = tuple(range(2, 9))
 
 _FEWEST, _MOST = BITS[0], BITS[-1]
@@ -58,12 +59,14 @@ class BitProblem:
 
 
 def load_problem(correlation: float, path: Path = TABLE) -> BitProblem:
-    """Read the table. Raises `SuppleError` where it is absent or another one."""
+    """Read the table. Raises `TablesMissingError` where it is absent, `SuppleError` where it is another one."""
+    if not path.exists():
+        raise TablesMissingError(path)
     try:
         latency = numpy.load(path, allow_pickle=False)
     except (OSError, ValueError):
         raise SuppleError(
-            f'The table of layer latencies is missing or unreadable: put HAQ\'s "{path.name}", an array of NumPy, at '
+            f'The table of layer latencies is unreadable: put HAQ\'s "{path.name}", an array of NumPy, at '
             f'"{path.resolve()}".'
         ) from None
     if latency.shape != (_LAYERS, 8, 8):

@@ -19,7 +19,7 @@ class TablesMissingError(SuppleError):
     """The tables are not on this machine."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f'there is no "{path}": the published tables of latencies lie beside the repository.')
+        super().__init__(f'there is no "{path}": the published tables lie beside the repository.')
 
 
 @dataclass(frozen=True)

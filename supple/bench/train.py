@@ -15,7 +15,7 @@ from supple.bench.train_curves import draw_curves
 from supple.bench.train_parts import (
     NETWORKS,
     SEEDS,
-    Kept,
+    KeptTrainings,
     Setting,
     Trained,
     chosen_networks,
@@ -55,7 +55,7 @@ class _Comparison:
 
     def __init__(self, network: str, options: Options, progress: Progress) -> None:
         self._network = network
-        self._kept = Kept(options.folder)
+        self._kept = KeptTrainings(options.folder)
         base = recipe(passes=1)
         self._setting = Setting(NETWORKS[network], load_data(options.data, base.batch_size, options.quick), base)
         family = convert(NETWORKS[network](), self._setting.splits.example_inputs)

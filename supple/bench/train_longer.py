@@ -10,7 +10,7 @@ from supple.bench.timing import one_thread
 from supple.bench.train_parts import (
     NETWORKS,
     SEEDS,
-    Kept,
+    KeptTrainings,
     Setting,
     Trained,
     chosen_networks,
@@ -51,7 +51,7 @@ def _rows(name: str, options: Options, progress: Progress) -> list[dict[str, Cel
     seeds = range(options.seed, options.seed + (1 if options.quick else SEEDS))
     alone: dict[str, list[Trained]] = {member: [] for member in members}
     families: dict[str, list[Trained]] = {scheme: [] for scheme in configs}
-    kept = Kept(options.folder)
+    kept = KeptTrainings(options.folder)
     progress.start(f"Trainings of {name}", len(seeds) * (len(members) + len(configs)), "trainings")
     for seed in seeds:
         for scheme, config in configs.items():

@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from supple.bench.kept import Kept
 from supple.bench.overhead_networks import ViT
 from supple.data import Batches, FashionMnistConfig, ImageBatches, Splits, load_splits
 from supple.errors import SuppleError, nearest
 from supple.family import Family, LayerMacs, convert
 from supple.models import ResNet
 from supple.space import Config, Space
-from supple.storage import read_json, write_json
 from supple.trace import ModelInputs, Structure
 from supple.trace.input_shapes import InputShapes
 from supple.trace.structure import Axis, Factor
@@ -53,22 +53,15 @@ class Trained:
     curve: list[list[float]]
 
 
-class Kept:
-    """Results by name, as files of a folder if there is one: what an interrupted benchmark has done is not lost."""
+class KeptTrainings:
+    """Trainings by name, kept in a folder if there is one."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self._kept = Kept(folder)
 
     def get(self, name: str, make: Callable[[], Trained]) -> Trained:
-        """Return the result of this name: the one that is kept, else a new one."""
-        path = None if self._folder is None else self._folder / f"{name}.json"
-        if path is not None and path.exists():
-            return Trained(**read_json(path))
-        result = make()
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, asdict(result))
-        return result
+        """Return the training of this name: the one that is kept, else a new one."""
+        return Trained(**self._kept.get(name, lambda: asdict(make())))
 
 
 class Quarters:

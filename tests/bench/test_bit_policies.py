@@ -24,8 +24,11 @@ def test_the_layers_are_those_of_mobilenetv2(tmp_path):
 
 
 def test_a_missing_or_other_table_is_refused(tmp_path):
-    with pytest.raises(SuppleError, match=r'missing or unreadable: put HAQ\'s "absent.npy", an array of NumPy, at'):
+    with pytest.raises(SuppleError, match=r'there is no ".*absent.npy": the published tables'):
         load_problem(0.0, tmp_path / "absent.npy")
+    (tmp_path / "table.npy").write_bytes(b"no array")
+    with pytest.raises(SuppleError, match=r'unreadable: put HAQ\'s "table.npy", an array of NumPy, at'):
+        load_problem(0.0, tmp_path / "table.npy")
     numpy.save(tmp_path / "table.npy", numpy.ones((2, 8, 8)))
     with pytest.raises(SuppleError, match=r"holds an array of \(2, 8, 8\), not \(53, 8, 8\)"):
         load_problem(0.0, tmp_path / "table.npy")

@@ -10,7 +10,7 @@ from supple.bench.train_longer import SCHEMES
 from supple.bench.train_parts import (
     NETWORKS,
     SHARES,
-    Kept,
+    KeptTrainings,
     Quarters,
     Setting,
     Trained,
@@ -71,9 +71,9 @@ def test_quarters_of_an_epoch_make_it_up():
 
 
 def test_what_is_kept_is_not_made_again(tmp_path: Path):
-    assert Kept(tmp_path).get("one", lambda: RESULT) == RESULT
-    assert Kept(tmp_path).get("one", lambda: pytest.fail("made again")) == RESULT
-    assert Kept(None).get("one", lambda: RESULT) == RESULT
+    assert KeptTrainings(tmp_path).get("one", lambda: RESULT) == RESULT
+    assert KeptTrainings(tmp_path).get("one", lambda: pytest.fail("made again")) == RESULT
+    assert KeptTrainings(None).get("one", lambda: RESULT) == RESULT
 
 
 def test_curves_are_drawn(tmp_path: Path):
