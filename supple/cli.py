@@ -119,6 +119,87 @@ def train(
     _execute(config, config.stem, overrides or [], out, resume, print_config, debug, only_training=True)
 
 
+@app.command("search")
+def search_command(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Folder of a run whose family is trained, or its name below runs/.")
+    ],
+    objectives: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective", metavar="FIGURE", help="What is to be good, as accuracy or macs; once per objective."
+        ),
+    ] = None,
+    constraints: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--constraint",
+            metavar="LIMIT",
+            help="What members must keep, as 'latency_ms <= 5 on openvino:cpu' or 'parameters <= 1e6'; once per limit.",
+        ),
+    ] = None,
+    targets: Annotated[
+        list[str] | None,
+        typer.Option("--target", metavar="TARGET", help="Where latency is measured; once per target."),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option("--budget", metavar="MEMBERS", help="Members to evaluate, random ones included.")
+    ] = None,
+    searcher: Annotated[
+        str | None, typer.Option("--searcher", metavar="NAME", help="How the next member is chosen, as nsga2.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the proposals.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", metavar="NUMBER", help="Search so many times, each with a seed of its own.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="NUMBER", help="Processes that evaluate members.")
+    ] = None,
+    warm_start: Annotated[
+        str | None, typer.Option("--warm-start", metavar="STUDY", help="Begin with the best of an earlier study.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Folder of the search in RUN/searches. Default: a number."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a search: the newest one, or the one of that --name.")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change another setting, as patience=20.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one object of JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Search the trained family of a run for its best members, next to random members that cost as much.
+
+    Settings that are not given are those of the run's own search. Only validation data is read.
+    """
+    try:
+        from supple.runs import SearchRequest, console_progress, search_json_told, search_named, search_told
+
+        given = {
+            "objectives": objectives,
+            "constraints": constraints,
+            "targets": targets,
+            "budget": budget,
+            "searcher": None if searcher is None else {"kind": searcher},
+            "seed": seed,
+            "seeds": seeds,
+            "workers": workers,
+            "warm_start": warm_start,
+        }
+        settings = {key: value for key, value in given.items() if value is not None}
+        with console_progress() as progress:
+            found = search_named(SearchRequest(run, name, resume, settings, overrides or ()), progress)
+        typer.echo(json.dumps(search_json_told(*found)) if as_json else search_told(*found))
+    except (SuppleError, OSError) as error:
+        _fail(error, debug)
+    except KeyboardInterrupt:
+        _tell("\nInterrupted. Go on with the same command and --resume.")
+        raise typer.Exit(130) from None
+
+
 @app.command("convert")
 def convert_command(
     model: Annotated[

@@ -14,6 +14,7 @@ from supple.runs.pipeline import (
     newest_directory,
 )
 from supple.runs.profiling import ProfileRequest, profile_named, profile_told
+from supple.runs.searching import SearchRequest, search_json_told, search_named, search_told
 
 __all__ = [
     "DEMO_CONFIG",
@@ -24,6 +25,7 @@ __all__ = [
     "ProfileRequest",
     "RunConfig",
     "RunDirectory",
+    "SearchRequest",
     "console_progress",
     "convert_named",
     "execute",
@@ -35,5 +37,8 @@ __all__ = [
     "parse_ties",
     "profile_named",
     "profile_told",
+    "search_json_told",
+    "search_named",
+    "search_told",
     "tells_the_user",
 ]

@@ -128,6 +128,27 @@ MISTAKES = {
         'unknown key "train.sampler.start"',
     ),
     "unknown target": (_nothing, ["--set", "search.targets=onnxruntme:cpu"], "onnxruntime"),
+    "an unknown target among several": (
+        _nothing,
+        ["--set", "search.targets=[onnxruntime:cpu, opnvino:cpu]"],
+        "openvino",
+    ),
+    "an objective that is none": (
+        _nothing,
+        ["--set", "search.objectives=[accuracy please]"],
+        'The objective "accuracy please" is not understood',
+    ),
+    "a constraint that is none": (
+        _nothing,
+        ["--set", "search.constraints=[macs < 5]"],
+        'The constraint "macs < 5" is not understood',
+    ),
+    "a constraint of a target that cannot be": (
+        _nothing,
+        ["--set", "search.constraints=[latency_ms <= 5 on onnxruntme:cpu]"],
+        "onnxruntime",
+    ),
+    "a search without a budget": (_nothing, ["--set", "search.evaluations=8"], 'unknown key "search.evaluations"'),
     "unknown kind of data": (_nothing, ["--set", "data.kind=foldr"], "folder"),
     "a file where the folder should be": (_a_file_in_the_way, [], "out"),
     "a folder that holds something else": (_a_strange_folder, [], "thesis.tex"),
