@@ -57,7 +57,9 @@ class SearchConfig(BaseModel):
     patience: int | None = Field(
         None, ge=1, description="evaluations without a larger front after which the search ends; never if not set"
     )
-    warm_start: Path | None = Field(None, description="the study of an earlier search, whose best members come first")
+    warm_start: Path | str | None = Field(
+        None, description="the study of an earlier search, a file or a URL, whose best members come first"
+    )
     calibration_images: int = Field(1024, ge=1, description="training images that recompute batch-norm statistics")
     seconds_per_latency: float = Field(1.0, gt=0, description="longest time that measuring one member may take")
 

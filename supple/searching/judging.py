@@ -19,6 +19,7 @@ from supple.progress import Progress
 from supple.runtime import backend_for, parse_target
 from supple.runtime.backend import Emitter
 from supple.searching.evaluation import Evaluation, Failure, Outcome
+from supple.searching.ledger import Ledger
 from supple.searching.networks import Networks
 from supple.searching.problem import Problem
 from supple.searching.target_check import check_resolution
@@ -30,8 +31,8 @@ LATENCY = "latency_ms"
 ENERGY = "energy_mj"
 EXAMPLES = 2
 
-Qualities = Callable[[Sequence[Config]], Sequence[float]]
-"""Returns the quality of each member, evaluated together."""
+Qualities = Callable[[Sequence[Config]], Sequence[float | Failure]]
+"""Returns the quality of each member, evaluated together, or why it has none."""
 
 Measure = Callable[[Config], float]
 """Measures a figure of a member's; it may take time."""
@@ -90,11 +91,13 @@ def opened_meters(
 class Judge:
     """Evaluates members, one round after another: what formulas tell, what is measured, and their quality.
 
-    `metric` is the name of the quality. A figure that is not finite is no figure: such a member fails, with the reason.
+    `metric` is the name of the quality; the ledger keeps it as soon as it is known, for measuring the rest takes long.
+    A figure that is not finite is no figure: such a member fails, with the reason.
     """
 
     problem: Problem
-    metric: str | None = None
+    ledger: Ledger
+    metric: str = ""
     qualities: Qualities | None = None
     measures: Mapping[str, Measure] = field(default_factory=dict)
     meters: Sequence[TargetMeter] = ()
@@ -104,12 +107,26 @@ class Judge:
         if not configs:
             return
         known = self.problem.known_figures(self.problem.values(configs))
-        qualities = [] if self.qualities is None else self.qualities(configs)
+        qualities = self._qualities_of(configs)
         for index, config in enumerate(configs):
             figures = {name: float(column[index]) for name, column in known.items()}
-            if self.metric is not None and len(qualities):
-                figures[self.metric] = float(qualities[index])
-            yield self._outcome(config, figures)
+            quality = qualities.get(config)
+            if isinstance(quality, Failure):
+                yield quality
+                continue
+            yield self._outcome(config, figures if quality is None else figures | {self.metric: quality})
+
+    def _qualities_of(self, configs: Sequence[Config]) -> dict[Config, float | Failure]:
+        if self.qualities is None:
+            return {}
+        found: dict[Config, float | Failure] = {**self.ledger.qualities(configs)}
+        new = [config for config in configs if config not in found]
+        if new:
+            answers = dict(zip(new, self.qualities(new), strict=True))
+            numbers = {config: float(answer) for config, answer in answers.items() if not isinstance(answer, Failure)}
+            self.ledger.note_qualities({config: value for config, value in numbers.items() if math.isfinite(value)})
+            found |= answers
+        return found
 
     def _outcome(self, config: Config, figures: dict[str, float]) -> Outcome:
         latencies: dict[str, Latency] = {}

@@ -6,7 +6,7 @@ evaluates them, and none evaluates what another one claims that is alive. What a
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -38,6 +38,12 @@ _CLAIMS = Table(
     Column("owner", String(32)),
     Column("outcome", Text),
 )
+_QUALITIES = Table(
+    "supple_qualities",
+    _METADATA,
+    Column("name", String(80), primary_key=True),
+    Column("quality", Float, nullable=False),
+)
 
 
 class Ledger(Protocol):
@@ -54,6 +60,12 @@ class Ledger(Protocol):
 
     def release(self, configs: Iterable[Config]) -> None:
         """Let go of claimed members that have no outcome."""
+
+    def qualities(self, configs: Iterable[Config]) -> dict[Config, float]:
+        """Return the qualities of those members of which one was noted, whether or not the rest is known."""
+
+    def note_qualities(self, found: Mapping[Config, float]) -> None:
+        """Note qualities, all finite, before what else an evaluation takes."""
 
     def lock(self, name: str) -> bool:
         """Take a lock by its name, unless another process has it that is alive."""
@@ -85,6 +97,13 @@ class MemoryLedger:
 
     def release(self, configs: Iterable[Config]) -> None:
         """There is nothing to let go of."""
+
+    def qualities(self, configs: Iterable[Config]) -> dict[Config, float]:
+        """Return none: what is in memory is lost with the evaluation that it was noted of."""
+        return {}
+
+    def note_qualities(self, found: Mapping[Config, float]) -> None:
+        """There is no use in it."""
 
     def lock(self, name: str) -> bool:
         """Every lock is free."""
@@ -148,6 +167,21 @@ class DatabaseLedger:
         """Let go of claimed members that have no outcome."""
         for config in configs:
             self.unlock(_name(config))
+
+    def qualities(self, configs: Iterable[Config]) -> dict[Config, float]:
+        """Return the qualities of those members of which one was noted, whether or not the rest is known."""
+        names = {_name(config): config for config in configs}
+        query = sqlalchemy.select(_QUALITIES.c.name, _QUALITIES.c.quality).where(_QUALITIES.c.name.in_(list(names)))
+        with database_errors(self._place), self._engine.connect() as connection:
+            return {names[name]: quality for name, quality in connection.execute(query)}
+
+    def note_qualities(self, found: Mapping[Config, float]) -> None:
+        """Note qualities, all finite, before what else an evaluation takes."""
+        statement = self._insert(_QUALITIES).on_conflict_do_nothing(index_elements=["name"])
+        rows = [{"name": _name(config), "quality": quality} for config, quality in found.items()]
+        if rows:
+            with database_errors(self._place), self._engine.begin() as connection:
+                connection.execute(statement, rows)
 
     def lock(self, name: str) -> bool:
         """Take a lock by its name, unless another process has it that is alive."""

@@ -1,8 +1,9 @@
 """Opening all that a search keeps in its database: the studies, the ledger, the measurements."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from supple.cost import MeasurementStore
@@ -21,11 +22,22 @@ def study_names(config: SearchConfig) -> dict[int, tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Opened:
-    """What a search keeps: studies by name, what is known of members, and latencies."""
+    """What a search keeps: studies by name, what is known of members, and latencies.
 
+    `alone` keeps other processes out meanwhile that open the same database.
+    """
+
+    place: Place
     studies: dict[str, Study]
     ledger: Ledger
     measurements: MeasurementStore
+    alone: Callable[[], AbstractContextManager[None]]
+
+    def claim(self, key: str, value: str, what: str) -> None:
+        """Bind all studies to a value, as `Study.claim` does one."""
+        with self.alone():
+            for study in self.studies.values():
+                study.claim(key, value, what)
 
 
 @contextmanager
@@ -41,7 +53,7 @@ def opened_studies(problem: Problem, config: SearchConfig, given: Place | Path |
             studies = {name: Study(storage, place, name, problem, config.settings()) for name in names}
             ledger = MemoryLedger() if place.is_memory else DatabaseLedger(database, place)
             measurements = MeasurementStore(database, place)
-        yield Opened(studies, ledger, measurements)
+        yield Opened(place, studies, ledger, measurements, partial(place.alone, database))
     finally:
         if ledger is not None:
             ledger.close()

@@ -1,14 +1,12 @@
 """Which process something belongs to, and whether it is alive: its number and its start tell, or a sign of life."""
 
 import os
-import platform
-import subprocess
 import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+
+from supple.searching.process_facts import started, this_system
 
 HEARTBEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0
@@ -30,7 +28,7 @@ class Owner:
     @classmethod
     def this_process(cls) -> "Owner":
         """Return a new owner, which dies with this process, or when it retires."""
-        owner = cls(uuid.uuid4().hex, _this_system(), os.getpid(), _started(os.getpid()))
+        owner = cls(uuid.uuid4().hex, this_system(), os.getpid(), started(os.getpid()))
         _ACTIVE_HERE.add(owner.name)
         return owner
 
@@ -40,9 +38,9 @@ class Owner:
 
     def is_alive(self, seconds_silent: float) -> bool:
         """Say whether the process may still be at work, which gave no sign of life for so many seconds."""
-        if self.system == _this_system():
+        if self.system == this_system():
             is_here = self.pid == os.getpid()
-            return _started(self.pid) == self.started and (not is_here or self.name in _ACTIVE_HERE)
+            return started(self.pid) == self.started and (not is_here or self.name in _ACTIVE_HERE)
         return seconds_silent < LEASE_SECONDS
 
 
@@ -63,30 +61,3 @@ class Heartbeat:
     def _go(self) -> None:
         while not self._stopped.wait(HEARTBEAT_SECONDS):
             self._beat()
-
-
-@cache
-def _this_system() -> str:
-    """Return what processes have in common that see each other's numbers: one boot of one machine, one container."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    if not boot.exists():
-        return f"{platform.node()} {_answer('sysctl', '-n', 'kern.boottime')}"
-    return f"{boot.read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
-
-
-def _started(pid: int) -> str:
-    """Return when a process was started, in the system's words; "" where it is none, or one that has ended."""
-    try:
-        # The name of the program, in parentheses, may hold anything: the rest stands behind the last of them.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return "" if Path("/proc/self/stat").exists() else _answer("ps", "-o", "lstart=", "-p", str(pid))
-    state, started = fields[0], fields[19]
-    return "" if state in "ZX" else started
-
-
-def _answer(*command: str) -> str:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""

@@ -1,6 +1,7 @@
 """Search a family, or any space, for its best members, next to random members that cost as much."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,17 @@ from supple.progress import Progress, Silent
 from supple.runtime import parse_target
 from supple.searching.config import SearchConfig
 from supple.searching.counted import COUNTED, counted_figures
+from supple.searching.digests import conditions_of, weights_digest
 from supple.searching.engine import run_search
 from supple.searching.feasibility import check_known_constraints
 from supple.searching.judging import ENERGY, LATENCY, Judge, Measure, opened_meters
 from supple.searching.networks import Networks
 from supple.searching.opening import opened_studies
+from supple.searching.parallel import opened_workers
 from supple.searching.problem import Problem, as_known
 from supple.searching.result import SearchResult
+from supple.searching.study import WEIGHTS
+from supple.searching.warm_start import begin
 from supple.searching.wishes import (
     Direction,
     Vocabulary,
@@ -28,7 +33,7 @@ from supple.searching.wishes import (
     understand_objectives,
 )
 from supple.space import Config, Space
-from supple.training import Classification, evaluate
+from supple.training import Classification
 from supple.training.task import Task
 
 Cost = Callable[[Config], float]
@@ -55,8 +60,9 @@ def search(
     of your own, by name; `costs` are functions that take none, are called for thousands of configs, and do not fall
     where a dimension grows; less of them is better. Name the direction of a measure: "maximize robustness".
 
-    With `study`, a file of SQLite or the URL of a database, nothing that was finished is lost, and a search that was
-    interrupted goes on from there; latencies stay on one machine. A share of the budget goes to random members that
+    With `study`, a file of SQLite or the URL of a database (`postgresql://USER@HOST/DATABASE`), nothing that was
+    finished is lost, and a search that was interrupted goes on from there, with the same weights; latencies stay on one
+    machine. Several processes may search one study at the same time. A share of the budget goes to random members that
     cost what the best ones cost: the baseline. Raises `SuppleError` for what cannot be understood or measured, for
     constraints that no member keeps (with the nearest that one keeps), and where the full network or several members
     in a row cannot be evaluated.
@@ -79,19 +85,29 @@ def search(
     check_known_constraints(problem)
     figures = {*(entry.figure for entry in problem.objectives), *(entry.figure for entry in problem.constraints)}
     addresses = _addresses(figures, targets)
-    with opened_studies(problem, config, study) as opened:
-        wanted = {address: on_target(ENERGY, address) in figures for address in addresses}
-        with opened_meters(networks, wanted, opened.measurements, config.seconds_per_latency, progress) as meters:
-            machines = {meter.address: meter.device.machine for meter in meters}
-            for entry in opened.studies.values():
-                entry.claim_machines(machines)
-
-            def qualities(configs: Sequence[Config]) -> list[float]:
-                return [evaluate(family, entry, valid_data, task, networks.calibration) for entry in configs]
-
-            judge = Judge(problem, task.metric, qualities, measures, meters)
-            found = run_search(problem, judge, opened, config, progress)
-            return replace(found, machines=machines)
+    wanted = {address: on_target(ENERGY, address) in figures for address in addresses}
+    with ExitStack() as stack:
+        opened = stack.enter_context(opened_studies(problem, config, study))
+        opened.claim(WEIGHTS, weights := weights_digest(family), "other weights of the family")
+        meters = stack.enter_context(
+            opened_meters(networks, wanted, opened.measurements, config.seconds_per_latency, progress)
+        )
+        machines = {meter.address: meter.device.machine for meter in meters}
+        for entry in opened.studies.values():
+            entry.claim_machines(machines)
+        runtimes = {meter.address: meter.device.runtime_version for meter in meters}
+        firsts = begin(
+            opened,
+            config,
+            problem,
+            # What a function of the caller tells depends on what only the caller knows.
+            lambda: None if measures else conditions_of(networks, weights, config.seconds_per_latency, runtimes),
+            machines,
+        )
+        qualities = stack.enter_context(opened_workers(networks, config.workers))
+        judge = Judge(problem, opened.ledger, task.metric, qualities, measures, meters)
+        found = run_search(problem, judge, opened, config, progress, firsts)
+        return replace(found, machines=machines)
 
 
 def _search_space(
@@ -111,8 +127,15 @@ def _search_space(
     problem = _problem(space, config, vocabulary, (*measures, *costs))
     problem = replace(problem, known={name: as_known(space, cost) for name, cost in costs.items()})
     check_known_constraints(problem)
+    if config.workers > 1:
+        raise SuppleError(
+            "The measures of a space run in this process, one after another: workers evaluate members of a family. "
+            "Leave workers at 1; several processes may search one study instead."
+        )
     with opened_studies(problem, config, study) as opened:
-        return run_search(problem, Judge(problem, measures=measures), opened, config, progress)
+        firsts = begin(opened, config, problem, lambda: None, {})
+        judge = Judge(problem, opened.ledger, measures=measures)
+        return run_search(problem, judge, opened, config, progress, firsts)
 
 
 def _with_own(

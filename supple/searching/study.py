@@ -27,6 +27,7 @@ FAILURE = "failure"
 EXCESS = "excess"
 SPACE = "space"
 SETTINGS = "settings"
+WEIGHTS = "weights"
 MACHINES = "machines"
 
 _DIRECTIONS = {Direction.MAXIMIZE: StudyDirection.MAXIMIZE, Direction.MINIMIZE: StudyDirection.MINIMIZE}
@@ -126,13 +127,18 @@ class Study:
 
     def claim(self, key: str, value: str, what: str) -> None:
         """Bind the study to a value. Raises `SuppleError`, which says `what` it has, where it is bound to another."""
-        held = self.optuna.user_attrs.get(key)
+        held = self.attribute(key)
         if held is None:
             self.optuna.set_user_attr(key, value)
         elif held != value:
             raise SuppleError(
                 f'The study "{self._place}" was made with {what} ({held}, not {value}): use another file or folder.'
             )
+
+    def attribute(self, key: str) -> str | None:
+        """Return what stands in the study under a key of its own, None where nothing does."""
+        held = self.optuna.user_attrs.get(key)
+        return None if held is None else str(held)
 
     def claim_machines(self, machines: Mapping[str, Machine]) -> None:
         """Note the machine that each target's figures are measured on.
