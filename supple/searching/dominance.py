@@ -63,10 +63,12 @@ def crowding(losses: Floats) -> Floats:
     """
     count, objectives = losses.shape
     distance = np.zeros(count)
+    if count == 0:
+        return distance
     for column in range(objectives):
         order = np.argsort(losses[:, column], kind="stable")
         sorted_losses = losses[order, column]
-        span = sorted_losses[-1] - sorted_losses[0] if count else 0.0
+        span = sorted_losses[-1] - sorted_losses[0]
         distance[order[[0, -1]]] = np.inf
         if span > 0 and count > 2:
             distance[order[1:-1]] += (sorted_losses[2:] - sorted_losses[:-2]) / span

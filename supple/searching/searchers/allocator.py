@@ -59,7 +59,8 @@ class Allocator(Searcher):
     def __init__(self, problem: Problem, seed: int, config: AllocatorConfig = AllocatorConfig()) -> None:
         super().__init__(problem, seed)
         self.config = config
-        self.together = config.round
+        # Each step towards a tolerance depends on what came of the one before.
+        self.together = config.round if config.tolerance is None else 1
         self.loss, self.cost = _loss_and_cost(problem)
         # While the results of a round are awaited there is nothing to go on: random members test additivity then.
         self._meanwhile = StratifiedMembers(problem, seed, StratifiedConfig())
