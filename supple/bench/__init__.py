@@ -30,6 +30,9 @@ CATALOGUE = {
     "calibration": Entry(
         "supple.bench.calibration", "what calibrating a member costs, next to one pass over the images"
     ),
+    "evaluation": Entry(
+        "supple.bench.evaluation", "what evaluating a population together takes, next to one member after the other"
+    ),
     "order": Entry("supple.bench.order", "members of trained networks with and without an order of importance"),
     "train": Entry(
         "supple.bench.train", "which scheme trains a family best, next to the same networks trained alone", True, True
@@ -51,6 +54,12 @@ CATALOGUE = {
     ),
     "allocator": Entry(
         "supple.bench.allocator", "exact allocations: their time, and bit policies next to those of evolution"
+    ),
+    "search": Entry(
+        "supple.bench.search", "how few evaluations each searcher needs, on published tables and oracles", True, True
+    ),
+    "search-networks": Entry(
+        "supple.bench.search_networks", "searchers that look at gradients or part of the data, next to others"
     ),
     "predictors": Entry(
         "supple.bench.predictors", "how well accuracies are predicted from few evaluations, on published tables"

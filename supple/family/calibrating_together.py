@@ -38,8 +38,7 @@ def statistics_together(
         calibration.run(member, prepare(config, batch), notes)
 
     runs = SharedRuns(activate, run_member, [config for config in configs if config not in done])
-    for batch in inputs:
-        for run in runs.run(batch):
-            calibrations[run.config].take(run.noted)
+    for run in runs.run((None, batch) for batch in inputs):
+        calibrations[run.config].take(run.noted)
     shared = [config for config in configs if config not in done and config not in runs.alone]
     return done | {config: calibrations[config].statistics() for config in shared}

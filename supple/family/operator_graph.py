@@ -87,7 +87,10 @@ class UnsharableError(Exception):
 
 
 def fingerprint(tensor: torch.Tensor) -> tuple[Hashable, ...]:
-    """Return what equal tensors share: content, type, shape, order in memory. Raises `UnsharableError` for odd kinds."""
+    """Return what equal tensors share: content, type, shape, order in memory.
+
+    Raises `UnsharableError` for tensors of odd kinds.
+    """
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_conj():
         raise UnsharableError(f"a tensor of layout {tensor.layout}")
     content = tensor.detach().cpu().contiguous().flatten()
@@ -160,15 +163,17 @@ class Schedule:
             values[value] = tensor
         return values
 
-    def run(self, position: int, values: list[Any]) -> None:
-        """Make the values of a member, after those of all members before it."""
+    def run(self, position: int, batches: Sequence[list[Any]]) -> None:
+        """Make the values of a member for each batch, after those of all members before it."""
         for call in self._steps[position]:
-            call.run(values)
+            for values in batches:
+                call.run(values)
 
-    def forget(self, position: int, values: list[Any]) -> None:
+    def forget(self, position: int, batches: Sequence[list[Any]]) -> None:
         """Forget what only this member wanted."""
-        for value in self._forgotten[position]:
-            values[value] = None
+        for values in batches:
+            for value in self._forgotten[position]:
+                values[value] = None
 
 
 class _Call:

@@ -21,12 +21,13 @@ class Program:
     """A member's run: its nodes in their order, and where to find what it returned and what was noted meanwhile.
 
     `functions` are those of the run, in order: runs of one kind have the same. `has_constants` says that it used
-    tensors that are neither weights nor inputs, and that no operator made.
+    tensors that are neither weights nor inputs, and that no operator made. `result_bytes` is the memory of all results.
     """
 
     nodes: tuple[int, ...]
     functions: tuple[Callable[..., Any], ...]
     has_constants: bool
+    result_bytes: int
     _noted: tuple[Note, ...]
     _outputs: tuple[Any, ...]
     _form: TreeSpec
@@ -275,7 +276,10 @@ class Recorder(TorchDispatchMode, Notes):  # type: ignore[no-untyped-call]
         )
 
     def program(self, outputs: Any, member: Hashable) -> Program:
-        """Return the run as a program; `member` is a name that no other has. Raises `UnsharableError` where it is none."""
+        """Return the run as a program; `member` is a name that no other has.
+
+        Raises `UnsharableError` where the run cannot be repeated.
+        """
         leaves, form = tree_flatten(outputs)
         if not all(isinstance(leaf, torch.Tensor | bool | int | float | str | None) for leaf in leaves):
             self._refuse("the member returns something that is neither a tensor nor a plain value")
@@ -293,6 +297,7 @@ class Recorder(TorchDispatchMode, Notes):  # type: ignore[no-untyped-call]
             tuple(nodes),
             tuple(entry.function for entry in self._entries),
             self._has_constants,
+            self._result_bytes(),
             tuple(Note(label, tuple(Operand(value_of[number]) for number in numbers)) for label, numbers in noted),
             tuple(
                 leaf if number is None else Operand(value_of[number])
@@ -300,6 +305,10 @@ class Recorder(TorchDispatchMode, Notes):  # type: ignore[no-untyped-call]
             ),
             form,
         )
+
+    def _result_bytes(self) -> int:
+        made = (numbers[0] for numbers in self._on_storage.values() if numbers[0] not in self._given)
+        return sum(self._tensors[number].untyped_storage().nbytes() for number in made)
 
     def _nodes(self, member: Hashable) -> list[int]:
         """Return the nodes of all entries; what lies in memory that is changed for real is this member's own."""

@@ -6,10 +6,10 @@ programs of all members together are a graph in which equal operators on equal o
 share these layers' work.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -26,12 +26,20 @@ from supple.trace import ModelInputs
 RunMember = Callable[[Config, nn.Module, ModelInputs, Notes], Any]
 
 
-class Run(NamedTuple):
+# The results of so many batches may be in memory at once. Each operator runs on all of them in turn: oneDNN makes its
+# kernels for each shape, and keeps fewer of them than a population has shapes.
+_BYTES_AT_ONCE = 2**30
+
+Batch = TypeVar("Batch")
+
+
+class Run(NamedTuple, Generic[Batch]):
     """What came of one member on one batch: its outputs, and what was noted meanwhile."""
 
     config: Config
     outputs: Any
     noted: Sequence[Note]
+    batch: Batch
 
 
 @dataclass
@@ -41,11 +49,12 @@ class _Form:
     programs: Mapping[Config, Program]
     order: tuple[Config, ...]
     schedule: Schedule
+    batches_at_once: int
     batches: int = 0
 
 
 class SharedRuns:
-    """Runs members on one batch after another.
+    """Runs members on batches.
 
     `activate` makes the module tree the member of a config. `run_member` runs it on a batch, whatever it does to the
     batch before, and returns the outputs; what it wants to have kept it gives to `note`, and what it computes in hooks
@@ -66,32 +75,47 @@ class SharedRuns:
         self._checked: set[Hashable] = set()
         self.alone: dict[Config, str] = {}
 
-    def run(self, batch: ModelInputs) -> Iterator[Run]:
-        """Yield the runs of all members that can share, in any order. Their outputs must not be changed."""
-        key = _form_of(batch)
-        if key is None:
-            self.alone.update(dict.fromkeys(self._configs, "an argument of the model cannot be compared"))
-            return
-        if key not in self._forms:
-            self._forms[key] = self._recorded_form(batch)
-        form = self._forms[key]
-        form.batches += 1
-        values = form.schedule.start(batch.tensors)
+    def run(self, batches: Iterable[tuple[Batch, ModelInputs]]) -> Iterator[Run[Batch]]:
+        """Yield the runs of all members that can share: for each member in the order of the batches, else in any.
+
+        Each batch comes with the inputs of it. Outputs must not be changed.
+        """
+        together: list[tuple[Batch, ModelInputs]] = []
+        form: _Form | None = None
+        for batch, inputs in batches:
+            key = _form_of(inputs)
+            if key is None:
+                self.alone.update(dict.fromkeys(self._configs, "an argument of the model cannot be compared"))
+                return
+            if key not in self._forms:
+                self._forms[key] = self._recorded(inputs)
+            if form is not None and (form is not self._forms[key] or len(together) == form.batches_at_once):
+                yield from self._runs(form, together)
+                together.clear()
+            form = self._forms[key]
+            together.append((batch, inputs))
+        if form is not None:
+            yield from self._runs(form, together)
+
+    def _runs(self, form: _Form, batches: Sequence[tuple[Batch, ModelInputs]]) -> Iterator[Run[Batch]]:
+        values = [form.schedule.start(inputs.tensors) for _, inputs in batches]
         for position, config in enumerate(form.order):
             program = form.programs[config]
             try:
                 form.schedule.run(position, values)
             except Exception as error:  # what was constant in the first run is not in this one
                 self.alone[config] = first_line(error)
-                continue
-            if config not in self.alone:
-                run = Run(config, program.outputs(values), program.notes(values))
-                if self._needs_no_check(form, program) or self._is_right(run, batch):
+            for number, ((batch, inputs), made) in enumerate(zip(batches, values, strict=True)):
+                if config in self.alone:
+                    break
+                run = Run(config, program.outputs(made), program.notes(made), batch)
+                if self._is_known(form, program, form.batches + number) or self._is_right(run, inputs):
                     self._checked.add(program.functions)
                     yield run
                 else:
                     self.alone[config] = "its operators, run again, do not give what the member gives"
             form.schedule.forget(position, values)
+        form.batches += len(batches)
 
     @property
     def operators(self) -> tuple[int, int]:
@@ -102,8 +126,8 @@ class SharedRuns:
             alone += sum(len(program.nodes) for program in form.programs.values())
         return shared, alone
 
-    def _recorded_form(self, batch: ModelInputs) -> _Form:
-        graph = OperatorGraph(len(batch.tensors))
+    def _recorded(self, inputs: ModelInputs) -> _Form:
+        graph = OperatorGraph(len(inputs.tensors))
         programs: dict[Config, Program] = {}
         results: Results | None = Results()
         for config in self._configs:
@@ -111,10 +135,10 @@ class SharedRuns:
                 continue
             try:
                 try:
-                    programs[config] = self._recorded(graph, config, batch, results)
+                    programs[config] = self._program(graph, config, inputs, results)
                 except ResultChanged:
                     results = None
-                    programs[config] = self._recorded(graph, config, batch, None)
+                    programs[config] = self._program(graph, config, inputs, None)
             except Exception as error:  # whatever the user's forward raises; run by itself, the member raises it again
                 self.alone[config] = first_line(error)
             if results is not None:
@@ -122,34 +146,34 @@ class SharedRuns:
         # Members that part late follow each other.
         order = tuple(sorted(programs, key=lambda config: programs[config].nodes))
         schedule = Schedule(graph, [(programs[config].nodes, programs[config].wanted) for config in order])
-        return _Form(programs, order, schedule)
+        largest = max((program.result_bytes for program in programs.values()), default=1)
+        return _Form(programs, order, schedule, max(1, _BYTES_AT_ONCE // max(1, largest)))
 
-    def _recorded(self, graph: OperatorGraph, config: Config, batch: ModelInputs, results: Results | None) -> Program:
+    def _program(self, graph: OperatorGraph, config: Config, inputs: ModelInputs, results: Results | None) -> Program:
         with self._activate(config) as member:
             parameters, buffers = parameter_places(member), buffer_places(member)
             recorder = Recorder(
                 graph,
                 (place.tensor for place in parameters),
                 (place.tensor for place in buffers),
-                batch.tensors,
+                inputs.tensors,
                 results,
             )
             # What operators return here is not used: composed ones may compute in another way while they are recorded.
             with recorder:
-                outputs = self._run_member(config, member, batch, recorder)
+                outputs = self._run_member(config, member, inputs, recorder)
             return recorder.program(outputs, config)
 
-    def _needs_no_check(self, form: _Form, program: Program) -> bool:
+    def _is_known(self, form: _Form, program: Program, number: int) -> bool:
         """Say whether a run is known to be right: a run of the same operators was, on another batch if that matters."""
-        is_second_of_first = form.batches == 2 and program is form.programs[form.order[0]]
-        is_in_doubt = form.batches == 2 and program.has_constants
-        return program.functions in self._checked and not is_second_of_first and not is_in_doubt
+        is_in_doubt = program.has_constants or program is form.programs[form.order[0]]
+        return program.functions in self._checked and not (number == 1 and is_in_doubt)
 
-    def _is_right(self, run: Run, batch: ModelInputs) -> bool:
+    def _is_right(self, run: Run[Any], inputs: ModelInputs) -> bool:
         """Compare a run with an ordinary run of the member."""
         notes = Notes()
         with self._activate(run.config) as member:
-            outputs = self._run_member(run.config, member, batch, notes)
+            outputs = self._run_member(run.config, member, inputs, notes)
         return same((outputs, notes.noted), (run.outputs, run.noted))
 
 

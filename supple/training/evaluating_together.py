@@ -17,6 +17,8 @@ from supple.training.evaluation import evaluate
 from supple.training.placement import in_fast_order
 from supple.training.task import Score, Task
 
+_BYTES_OF_WEIGHTS = 2**30
+
 
 def evaluate_together(
     family: Family,
@@ -29,20 +31,40 @@ def evaluate_together(
 
     The numbers, and the batch-norm statistics that are left in the family, are those of `evaluate` for one member after
     the other, bit for bit. It takes less time where members share their choices in early layers. The data must be the
-    same each time that they are gone through; here that is once for all members. Members whose code cannot share its
-    work (it draws random numbers, or changes its own buffers) are evaluated one by one. Raises `SuppleError` as
-    `evaluate` does.
+    same each time that they are gone through; here that is once, unless the weights of all members take gigabytes.
+    Members whose code cannot share its work (it draws random numbers, or changes its own buffers) are evaluated one by
+    one. Raises `SuppleError` as `evaluate` does.
     """
     family.eval()
     device = next(family.parameters()).device
-    distinct = list(dict.fromkeys(map(family.space.check, configs)))
+    found: dict[Config, float] = {}
     with in_fast_order(family.model):
-        if calibration_inputs is not None:
-            inputs = [ModelInputs.of(batch).map(lambda tensor: tensor.to(device)) for batch in calibration_inputs]
-            family.calibrate_together(distinct, inputs)
-        with torch.inference_mode():
-            found = dict(_results(family, distinct, data, task))
+        for group in _groups(family, dict.fromkeys(map(family.space.check, configs))):
+            if calibration_inputs is not None:
+                inputs = [ModelInputs.of(batch).map(lambda tensor: tensor.to(device)) for batch in calibration_inputs]
+                family.calibrate_together(group, inputs)
+            with torch.inference_mode():
+                found.update(_results(family, group, data, task))
     return [found[config] if config in found else evaluate(family, config, data, task) for config in configs]
+
+
+def _groups(family: Family, configs: Iterable[Config]) -> Iterator[list[Config]]:
+    """Yield members whose weights are to be in memory at once, those with the same early layers together."""
+    names = list(
+        dict.fromkeys(name for axes in family.structure.axes.values() for axis in axes for name in axis.dimensions)
+    )
+    itemsize = max(parameter.element_size() for parameter in family.parameters())
+    group: list[Config] = []
+    total = 0
+    for config in sorted(configs, key=lambda config: [config[name] for name in names]):
+        size = family.count_parameters(config) * itemsize
+        if group and total + size > _BYTES_OF_WEIGHTS:
+            yield group
+            group, total = [], 0
+        group.append(config)
+        total += size
+    if group:
+        yield group
 
 
 def _results(
@@ -54,14 +76,14 @@ def _results(
         return batch.map(partial(family.resize, config)).run(member)
 
     device = next(family.parameters()).device
+    moved = ((batch, move_data_to_device(batch, device)) for batch in data)
     runs = SharedRuns(family.activate, run_member, configs)
     scores: dict[Config, Score] = {}
-    for batch in data:
-        moved = move_data_to_device(batch, device)
-        for run in runs.run(ModelInputs.of(task.inputs(moved))):
-            task.check(run.outputs, batch)
-            added = task.score(run.outputs, moved)
-            scores[run.config] = scores[run.config] + added if run.config in scores else added
+    for run in runs.run((pair, ModelInputs.of(task.inputs(pair[1]))) for pair in moved):
+        batch, there = run.batch
+        task.check(run.outputs, batch)
+        added = task.score(run.outputs, there)
+        scores[run.config] = scores[run.config] + added if run.config in scores else added
     for config, score in scores.items():
         if config not in runs.alone and score.count.any():
             yield config, task.result(score)

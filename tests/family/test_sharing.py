@@ -163,11 +163,12 @@ def test_outputs_are_those_of_each_member_bit_for_bit(case: tuple[Family, list[I
     family, batches = case
     configs = population(family)
     runs = SharedRuns(family.activate, run_member, configs)
-    for batch in batches:
-        found = {run.config: run.outputs for run in runs.run(ModelInputs.of(batch))}
-        assert not runs.alone
-        for config in configs:
-            assert same(found[config], family(*batch, config=config))
+    count = 0
+    for run in runs.run((batch, ModelInputs.of(batch)) for batch in batches):
+        assert same(run.outputs, family(*run.batch, config=run.config))
+        count += 1
+    assert not runs.alone
+    assert count == len(batches) * len(configs)
 
 
 def test_statistics_are_those_of_each_member_bit_for_bit(case: tuple[Family, list[Inputs]]) -> None:
@@ -196,7 +197,7 @@ class Opened:
 
     @torch.inference_mode()
     def outputs(self, x: torch.Tensor) -> dict[Any, Any]:
-        return {run.config: run.outputs for run in self.runs.run(ModelInputs.of(x))}
+        return {run.config: run.outputs for run in self.runs.run([(None, ModelInputs.of(x))])}
 
 
 class Plain(nn.Module):
@@ -278,7 +279,7 @@ def test_an_input_that_is_changed_is_left_to_run_alone() -> None:
 def test_arguments_that_cannot_be_compared_leave_all_alone() -> None:
     opened = Opened([nn.Identity()])
     batch = ModelInputs((torch.randn(4, 12), object()), {})
-    assert not list(opened.runs.run(batch))
+    assert not list(opened.runs.run([(None, batch)]))
     assert opened.runs.alone.keys() == {0}
 
 
@@ -327,5 +328,5 @@ def test_options_and_depths_that_differ_are_told_apart() -> None:
         for _ in range(2):
             x = torch.randn(4, 12)
             with torch.inference_mode():
-                found = {run.config: run.outputs for run in runs.run(ModelInputs.of(x))}
+                found = {run.config: run.outputs for run in runs.run([(None, ModelInputs.of(x))])}
                 assert all(same(found[config], family(x, config=config)) for config in configs)

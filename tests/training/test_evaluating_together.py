@@ -110,6 +110,14 @@ def test_members_that_cannot_share_are_evaluated_one_by_one(family, train_data, 
     assert evaluate_together(family, configs, valid_data, Classification(), inputs) == expected
 
 
+def test_groups_of_members_that_fit_into_memory_give_the_same(family, train_data, valid_data, monkeypatch):
+    configs, inputs = population(family), calibration_inputs(train_data, 48)
+    expected = evaluate_together(family, configs, valid_data, Classification(), inputs)
+    monkeypatch.setattr("supple.training.evaluating_together._BYTES_OF_WEIGHTS", 1)
+    monkeypatch.setattr("supple.family.sharing._BYTES_AT_ONCE", 1)
+    assert evaluate_together(family, configs, valid_data, Classification(), inputs) == expected
+
+
 def test_data_are_gone_through_once(family, valid_data):
     seen = []
 
