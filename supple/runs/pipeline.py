@@ -21,6 +21,7 @@ from supple.runs.summing_up import summarise, training_told
 from supple.runs.training import dismiss_helpers, help_to_train, trained_family
 from supple.runtime import parse_target
 from supple.searching import check_target, search
+from supple.searching.family_problem import family_problem, targets_of
 from supple.storage import write_atomically
 from supple.training import History, Launch
 
@@ -106,12 +107,12 @@ def _training(config: RunConfig, directory: RunDirectory, progress: Progress) ->
 
 def _run_stages(config: RunConfig, directory: RunDirectory, progress: Progress) -> RunSummary:
     splits = load_splits(config.data, config.train.batch_size, config.seed)
-    targets = [parse_target(address) for address in config.search.targets]
 
     def check(family: Family) -> None:
-        # What a target cannot run is told now, not after hours of training.
-        for target in targets:
-            check_target(family, splits.example_inputs, target)
+        # What cannot be had is told now, not after hours of training.
+        problem = family_problem(family, config.search)
+        for address in targets_of(config.search, problem):
+            check_target(family, splits.example_inputs, parse_target(address))
 
     family, history = trained_family(config, directory, splits, progress, check)
     # The others, where there were any, have left the cores to this process.

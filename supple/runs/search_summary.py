@@ -8,6 +8,7 @@ from supple.report import Evaluated, Frozen, Level, Note, SearchSummary, SeedSum
 from supple.report.summary import Fact
 from supple.searching import Evaluation, Failure, SearchConfig, SearchResult
 from supple.searching.choosing import quality_of
+from supple.storage.places import Place
 
 
 def summarise_search(config: SearchConfig, found: SearchResult) -> SearchSummary:
@@ -25,7 +26,8 @@ def summarise_search(config: SearchConfig, found: SearchResult) -> SearchSummary
         baseline_share=config.baseline_share,
         latency_spread=LATENCY_SPREAD,
         corners=(dict(problem.space.max()), dict(problem.space.min())),
-        warm_start=None if config.warm_start is None else str(config.warm_start),
+        # A URL without its password.
+        warm_start=None if config.warm_start is None else str(Place.of(config.warm_start)),
     )
 
 

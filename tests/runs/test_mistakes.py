@@ -148,6 +148,21 @@ MISTAKES = {
         ["--set", "search.constraints=[latency_ms <= 5 on onnxruntme:cpu]"],
         "onnxruntime",
     ),
+    "an unknown objective": (
+        _nothing,
+        ["--set", "search.objectives=[acuracy]"],
+        '"acuracy": there is no figure "acuracy"; did you mean "accuracy"?',
+    ),
+    "constraints that contradict each other": (
+        _nothing,
+        ["--set", "search.constraints=[latency_ms <= 1, latency_ms >= 2]"],
+        '"latency_ms <= 1 on onnxruntime:cpu?threads=1&batch=1" and "latency_ms >= 2 on onnxruntime:cpu?threads=1',
+    ),
+    "a constraint that no member keeps": (
+        _nothing,
+        ["--set", "search.constraints=[parameters <= 7]"],
+        'No member keeps "parameters <= 7": the least found is ',
+    ),
     "a search without a budget": (_nothing, ["--set", "search.evaluations=8"], 'unknown key "search.evaluations"'),
     "unknown kind of data": (_nothing, ["--set", "data.kind=foldr"], "folder"),
     "a file where the folder should be": (_a_file_in_the_way, [], "out"),
@@ -167,6 +182,7 @@ def test_a_mistake_gets_one_clear_line(mistake, project, invoke):
     assert "Traceback" not in errors
     assert not (project / "out" / "manifest.json").exists()
     assert not (project / "out" / "report.html").exists()
+    assert not (project / "out" / "history.json").exists()
 
 
 @pytest.mark.parametrize(
