@@ -216,8 +216,9 @@ class DatabaseLedger:
                 if len(taken) == most:
                     break
                 statement = self._insert(_CLAIMS).values(name=name, owner=self._owner.name)
-                if connection.execute(statement.on_conflict_do_nothing(index_elements=["name"])).rowcount:
-                    taken.add(name)
+                statement = statement.on_conflict_do_nothing(index_elements=["name"])
+                # Counts of rows are not what drivers agree on; the rows are.
+                taken.update(connection.execute(statement.returning(_CLAIMS.c.name)).scalars())
         return taken
 
     def _look_up(self, configs: Sequence[Config]) -> None:
