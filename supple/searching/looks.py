@@ -1,6 +1,6 @@
-"""Looks at a part of the data: a guess of a member's quality for a part of what an evaluation takes."""
+"""Looks at a part of the data: a guess of members' quality for a part of what an evaluation takes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,7 +11,7 @@ from supple.searching.networks import Networks
 from supple.space import Config
 from supple.trace import ModelInputs
 from supple.trace.modes import in_mode
-from supple.training import evaluate
+from supple.training import evaluate_together
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,19 @@ class EvaluationSize:
         return (sum(part.of(self.judging)) + sum(_few(part).of(self.calibrating))) / self.samples
 
 
-def look(networks: Networks, config: Config, part: Part) -> float:
-    """Return the metric of a member on a part of the validation data, its batch norm calibrated on as small a part.
+def look(networks: Networks, configs: Sequence[Config], part: Part) -> list[float]:
+    """Return the metric of members on a part of the validation data, their batch norm calibrated on as small a part.
 
     The family's mode and its calibrations are as before.
     """
-    family = networks.family
-    before = family.statistics.get(config)
-    with in_mode(family, training=False):
-        valid, calibration = part.of(networks.valid_data), _few(part).of(networks.calibration)
-        found = evaluate(family, config, valid, networks.task, calibration)
-    if before is None:
-        family.statistics.pop(config, None)
-    else:
-        family.statistics[config] = before
+    statistics = networks.family.statistics
+    before = {config: statistics[config] for config in configs if config in statistics}
+    with in_mode(networks.family, training=False):
+        calibration = list(_few(part).of(networks.calibration))
+        found = evaluate_together(networks.family, configs, part.of(networks.valid_data), networks.task, calibration)
+    for config in configs:
+        statistics.pop(config, None)
+    statistics.update(before)
     return found
 
 

@@ -16,6 +16,7 @@ from supple.searching.searchers import halving
 from supple.searching.searchers.halving import Halving, HalvingConfig
 from supple.searching.wishes import Constraint, Direction, Objective, Sense
 
+OTHERS = {"parameters": 1.0, "latency_ms on onnxruntime:cpu": 1.0}
 TWO_RUNGS = HalvingConfig(candidates=16, reduction=2, rungs=2)
 
 
@@ -29,9 +30,9 @@ def looked(monkeypatch):
     """Let looks find that larger members are better; return what was looked at."""
     calls = []
 
-    def look(networks, config, part):
-        calls.append((config, part))
-        return float(networks.family.count_parameters(config))
+    def look(networks, configs, part):
+        calls.extend((config, part) for config in configs)
+        return [float(networks.family.count_parameters(config)) for config in configs]
 
     monkeypatch.setattr("supple.searching.looks.look", look)
     return calls
@@ -40,16 +41,20 @@ def looked(monkeypatch):
 def _told(problem, configs):
     family = problem.networks.family
     return [
-        Evaluation(config, {"accuracy": index / 100, "macs": float(family.count_macs(config)), "parameters": 1.0})
+        Evaluation(config, {"accuracy": index / 100, "macs": float(family.count_macs(config)), **OTHERS})
         for index, config in enumerate(configs)
     ]
 
 
 def _proposed(searcher, problem, count, before=()):
-    configs = list(before)
+    configs = [*_ends(problem), *before]
     for _ in range(count):
         configs.append(searcher.propose(History(problem, _told(problem, configs))))
-    return configs[len(before) :]
+    return configs[-count:]
+
+
+def _ends(problem):
+    return [problem.space.max(), problem.space.min()]
 
 
 def test_each_rung_looks_at_fewer_members_on_more_data(problem, looked):
@@ -81,18 +86,19 @@ def test_the_survivors_are_the_best_by_a_look_at_one_cost(looked):
 
 def test_survivors_are_ranked_by_dominance_with_known_costs(problem, monkeypatch):
     # Of no quality that differs, the cheapest is the front.
-    monkeypatch.setattr("supple.searching.looks.look", lambda networks, config, part: 0.5)
+    monkeypatch.setattr("supple.searching.looks.look", lambda networks, configs, part: [0.5] * len(configs))
     config = HalvingConfig(candidates=8, reduction=8)
     searcher = Halving(problem, 1, config)
     (found,) = _proposed(searcher, problem, 1)
     cost = problem.cost_proxy()
-    assert cost(found) == min(cost(entry) for entry in searcher._candidates(0, History(problem, ())))
+    candidates = searcher._candidates(0, History(problem, _told(problem, _ends(problem))))
+    assert cost(found) == min(map(cost, candidates))
 
 
 def test_a_cost_that_must_be_measured_is_guessed_from_a_known_one(problem, monkeypatch):
     latency = Objective("latency_ms on onnxruntime:cpu", Direction.MINIMIZE)
     measured = replace(problem, objectives=(ACCURACY, latency))
-    monkeypatch.setattr("supple.searching.looks.look", lambda networks, config, part: 0.5)
+    monkeypatch.setattr("supple.searching.looks.look", lambda networks, configs, part: [0.5] * len(configs))
     config = HalvingConfig(candidates=8, reduction=8)
     assert _proposed(Halving(measured, 1, config), measured, 1) == _proposed(Halving(problem, 1, config), problem, 1)
 
@@ -114,7 +120,7 @@ def test_members_that_break_a_known_constraint_are_not_looked_at(problem, looked
     assert all(problem.cost_proxy()(config) <= limit for config, _ in looked)
 
 
-def test_half_of_the_candidates_are_offspring_of_the_front(problem, looked, monkeypatch):
+def test_a_part_of_the_candidates_are_offspring_of_the_front(problem, looked, monkeypatch):
     bred = []
     children = halving.Breeder.children
 
@@ -124,14 +130,15 @@ def test_half_of_the_candidates_are_offspring_of_the_front(problem, looked, monk
 
     monkeypatch.setattr(halving.Breeder, "children", watched)
     rng = random.Random(0)
-    told = [problem.space.min(), problem.space.max(), *(problem.space.sample(rng) for _ in range(2))]
+    told = [*_ends(problem), *(problem.space.sample(rng) for _ in range(4))]
     history = History(problem, _told(problem, told))
     Halving(problem, 0, HalvingConfig()).propose(history)
     ((parents, offspring),) = bred
     assert np.array_equal(parents, problem.values(entry.config for entry in history.front))
     born = {row.tobytes() for row in offspring}
     values = problem.values(config for config, _ in looked)
-    assert sum(row.tobytes() in born for row in values) >= len(values) // 2
+    # Some of those born were known.
+    assert len(values) // 4 <= sum(row.tobytes() in born for row in values) < len(values)
 
 
 def test_a_round_depends_on_what_was_told_before_it_alone(problem, looked):
@@ -140,7 +147,8 @@ def test_a_round_depends_on_what_was_told_before_it_alone(problem, looked):
     one_by_one = _proposed(searcher, problem, 8)
     together, pending = one_by_one[:4], []
     for _ in range(4):
-        pending.append(Halving(problem, 3, config).propose(History(problem, _told(problem, together), pending)))
+        told = _told(problem, [*_ends(problem), *together])
+        pending.append(Halving(problem, 3, config).propose(History(problem, told, pending)))
     assert pending == one_by_one[4:]
 
 
@@ -153,8 +161,8 @@ def test_looks_count_in_the_budget(problem):
     searcher = Halving(problem, 0, TWO_RUNGS)
     size = EvaluationSize.of(problem.networks)
     round_ = 16 * size.share(Part(4)) + 8 * size.share(Part(2))
-    spent = [searcher.spent(History(problem, _told(problem, [problem.space.max()] * told))) for told in (0, 1, 4, 5)]
-    assert spent == pytest.approx([0, round_, round_, 2 * round_])
+    spent = [searcher.spent(History(problem, _told(problem, [problem.space.max()] * told))) for told in (0, 2, 3, 6, 7)]
+    assert spent == pytest.approx([0, 0, round_, round_, 2 * round_])
 
 
 def test_real_looks_find_survivors(problem):

@@ -6,7 +6,7 @@ from family_snapshot import snapshot_of
 from network_cases import family_of, problem_of
 
 from supple.searching.looks import EvaluationSize, Part, look
-from supple.training import Classification, evaluate
+from supple.training import evaluate
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_a_part_is_every_so_many_th_batch_again_and_again():
 
 def test_a_look_is_an_evaluation_on_its_part(networks):
     config = networks.family.space.min()
-    found = look(networks, config, Part(2, 1))
+    (found,) = look(networks, [config], Part(2, 1))
     expected = evaluate(networks.family, config, networks.valid_data[1::2], networks.task, networks.calibration[::2])
     assert found == expected
 
@@ -33,7 +33,7 @@ def test_a_look_leaves_the_family_as_it_was(networks, training):
     if not training:
         family.calibrate(config, [torch.randn(8, 1, 8, 8)])
     before = snapshot_of(family)
-    look(networks, config, Part(2))
+    look(networks, [config, networks.family.space.max()], Part(2))
     assert snapshot_of(family) == before
 
 
@@ -57,6 +57,7 @@ def test_numbers_take_different_parts_as_far_as_there_are_any():
     assert {len(list(part.of([1, 2, 3]))) for part in parts} == {1}
 
 
-def test_a_look_asks_the_metric_of_the_task(networks):
-    assert Classification.metric == "accuracy"
-    assert 0 <= look(networks, networks.family.space.max(), Part(4)) <= 1
+def test_members_are_looked_at_together_as_one_by_one(networks):
+    space = networks.family.space
+    both = look(networks, [space.min(), space.max()], Part(2))
+    assert both == [look(networks, [config], Part(2))[0] for config in (space.min(), space.max())]

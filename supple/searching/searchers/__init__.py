@@ -9,6 +9,8 @@ from supple.searching.searcher import Searcher
 from supple.searching.searchers.aging import Aging, AgingConfig
 from supple.searching.searchers.allocator import Allocator, AllocatorConfig
 from supple.searching.searchers.bayesian import Bayesian, BayesianConfig
+from supple.searching.searchers.gradient import Gradient, GradientConfig
+from supple.searching.searchers.halving import Halving, HalvingConfig
 from supple.searching.searchers.linas import Linas, LinasConfig
 from supple.searching.searchers.local import LocalConfig, LocalSearch
 from supple.searching.searchers.nsga2 import Nsga2, Nsga2Config
@@ -18,6 +20,7 @@ from supple.searching.searchers.random_members import RandomConfig, RandomMember
 from supple.searching.searchers.seeded import Seeded
 from supple.searching.searchers.stratified import StratifiedConfig, StratifiedMembers
 from supple.searching.searchers.tpe import Tpe, TpeConfig
+from supple.searching.searchers.zero_cost import ZeroCost, ZeroCostConfig
 
 
 def _kind_alone(value: Any) -> Any:
@@ -29,6 +32,8 @@ SearcherChoice = Annotated[
     AgingConfig
     | AllocatorConfig
     | BayesianConfig
+    | GradientConfig
+    | HalvingConfig
     | LinasConfig
     | LocalConfig
     | Nsga2Config
@@ -36,13 +41,14 @@ SearcherChoice = Annotated[
     | OptunaBayesianConfig
     | RandomConfig
     | StratifiedConfig
-    | TpeConfig,
+    | TpeConfig
+    | ZeroCostConfig,
     Field(discriminator="kind"),
     BeforeValidator(_kind_alone),
 ]
 
 
-def build_searcher(config: SearcherChoice, problem: Problem, seed: int) -> Searcher:
+def build_searcher(config: SearcherChoice, problem: Problem, seed: int) -> Searcher:  # noqa: PLR0912 (a case each)
     """Return the searcher that the settings describe. Raises `SuppleError` where it does not suit the problem."""
     searcher: Searcher
     match config:
@@ -52,6 +58,10 @@ def build_searcher(config: SearcherChoice, problem: Problem, seed: int) -> Searc
             searcher = Allocator(problem, seed, config)
         case BayesianConfig():
             searcher = Bayesian(problem, seed, config)
+        case GradientConfig():
+            searcher = Gradient(problem, seed, config)
+        case HalvingConfig():
+            searcher = Halving(problem, seed, config)
         case LinasConfig():
             searcher = Linas(problem, seed, config)
         case LocalConfig():
@@ -68,6 +78,8 @@ def build_searcher(config: SearcherChoice, problem: Problem, seed: int) -> Searc
             searcher = StratifiedMembers(problem, seed, config)
         case TpeConfig():
             searcher = Tpe(problem, seed, config)
+        case ZeroCostConfig():
+            searcher = ZeroCost(problem, seed, config)
         case _:
             assert_never(config)
     return searcher

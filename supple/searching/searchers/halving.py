@@ -20,6 +20,7 @@ from supple.searching.history import History
 from supple.searching.problem import Floats, Problem
 from supple.searching.searcher import Searcher, SearcherConfig
 from supple.searching.searchers.aging import places_of
+from supple.searching.searchers.ends import ENDS
 from supple.searching.wishes import Direction
 from supple.space import Config
 
@@ -91,8 +92,8 @@ class Halving(Searcher):
 
     def propose(self, history: History) -> Config:
         """Return the next survivor of the round that has no outcome yet."""
-        number, turn = divmod(self.number(history), self.config.survivors)
-        before = _first(history, number * self.config.survivors)
+        number, turn = divmod(max(self.number(history) - ENDS, 0), self.config.survivors)
+        before = _first(history, ENDS + number * self.config.survivors)
         key = (number, before.outcomes)
         if key not in self._survivors:
             self._survivors = {key: self._round(number, before)}
@@ -104,7 +105,7 @@ class Halving(Searcher):
 
     def spent(self, history: History) -> float:
         """Return what the looks of all rounds took that have begun."""
-        rounds = -(-history.told // self.config.survivors)
+        rounds = -(-max(history.told - ENDS, 0) // self.config.survivors)
         return sum(
             count * self._size.share(self._size.part(stride, number))
             for number in range(rounds)
@@ -122,7 +123,7 @@ class Halving(Searcher):
         left = self._candidates(number, history)
         for _, stride in self._rungs():
             part = self._size.part(stride, number)
-            qualities = np.array([look(self._networks, config, part) for config in left])
+            qualities = np.array(look(self._networks, left, part), float)
             left = self._best(left, qualities, max(len(left) // self.config.reduction, 1)) if left else left
         return left
 

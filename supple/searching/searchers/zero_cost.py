@@ -14,6 +14,7 @@ from supple.errors import SuppleError
 from supple.searching.history import History
 from supple.searching.problem import Problem
 from supple.searching.searcher import Searcher, SearcherConfig
+from supple.searching.searchers.ends import ENDS
 from supple.searching.zero_cost.score import ScoreName
 from supple.space import Config
 
@@ -28,7 +29,7 @@ class ZeroCostConfig(SearcherConfig):
     score: ScoreName = Field(default=ScoreName.GRADSIGN, description="what members are ranked by")
     pool: int = Field(default=64, ge=1, description="random members that are scored at a time")
     strata: int = Field(default=8, ge=1, description="ranges of cost in a pool, the best member of each is evaluated")
-    samples: int = Field(default=32, ge=2, description="training samples that a score sees")
+    samples: int = Field(default=16, ge=2, description="training samples that a score sees")
 
     @model_validator(mode="after")
     def _refuse_empty_strata(self) -> "ZeroCostConfig":
@@ -61,7 +62,7 @@ class ZeroCost(Searcher):
 
     def propose(self, history: History) -> Config:
         """Return the best member by the score of the stratum whose turn it is, among those that have no outcome yet."""
-        pool, turn = divmod(self.number(history), self.config.strata)
+        pool, turn = divmod(max(self.number(history) - ENDS, 0), self.config.strata)
         strata = self._strata(pool)
         for stratum in range(turn, turn + len(strata)):
             # A stratum that has nothing new gives its turn to the next.
@@ -72,7 +73,7 @@ class ZeroCost(Searcher):
 
     def spent(self, history: History) -> float:
         """Return what scoring took so far, the samples that it saw in passes set against those of an evaluation."""
-        scored = history.told * self.config.pool / self.config.strata
+        scored = max(history.told - ENDS, 0) * self.config.pool / self.config.strata
         return scored * self.config.score.passes * self.config.samples / self._samples_of_evaluation
 
     def _strata(self, pool: int) -> list[list[Config]]:
@@ -86,13 +87,12 @@ class ZeroCost(Searcher):
 
     def _pool(self, rng: random.Random) -> list[Config]:
         """Draw members over what they cost; those that break constraints on known figures only where no others are."""
-        size = self.config.pool
-        if not self.problem.constraints:
-            return [self._drawn(rng) for _ in range(size)]
-        drawn = [self._drawn(rng) for _ in range(size * _DRAWS_FOR_CONSTRAINTS)]
+        size = self.config.pool * (_DRAWS_FOR_CONSTRAINTS if self.problem.constraints else 1)
+        distinct = dict.fromkeys(self._drawn(rng) for _ in range(size))
+        drawn = [config for config in distinct if config not in (self.space.min(), self.space.max())]
         excess = self.problem.known_excess(self.problem.values(drawn))
         allowed = [config for config, beyond in zip(drawn, excess, strict=True) if beyond == 0]
-        return allowed[:size] or [drawn[index] for index in excess.argsort(kind="stable")[:size]]
+        return (allowed or [drawn[index] for index in excess.argsort(kind="stable")])[: self.config.pool]
 
     def _drawn(self, rng: random.Random) -> Config:
         if self._cost is None:
@@ -108,7 +108,7 @@ class ZeroCost(Searcher):
         if (pool, stratum) not in self._best_first:
             score = score_of(self.config.score)
             family, task = self._networks.family, self._networks.task
-            members = dict.fromkeys(self._strata(pool)[stratum])
+            members = self._strata(pool)[stratum]
             scores = {config: score(family, config, self._batch, task) for config in members}
             self._best_first[pool, stratum] = sorted(scores, key=lambda config: -scores[config])
         return self._best_first[pool, stratum]

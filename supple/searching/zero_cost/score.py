@@ -21,8 +21,18 @@ class ScoreName(StrEnum):
 
     @property
     def passes(self) -> int:
-        """How many forward passes of the batch a score takes, a backward pass counting as two; 0 for counts."""
-        return 0 if self in (ScoreName.PARAMETERS, ScoreName.MACS) else 3
+        """How many forward passes in an evaluation take as long as a score does, for as many samples; 0 for counts.
+
+        As measured on the demo's network: backward passes count as two, and GradSign runs one sample at a time, which
+        takes ten times as long.
+        """
+        match self:
+            case ScoreName.PARAMETERS | ScoreName.MACS:
+                return 0
+            case ScoreName.GRADSIGN:
+                return 30
+            case ScoreName.SYNFLOW | ScoreName.JACOBIAN:
+                return 6
 
 
 class ZeroCostScore(Protocol):
