@@ -87,11 +87,12 @@ def _constraint_rows(summary: RunSummary) -> list[MemberRow]:
         cells = []
         for member in summary.members:
             entry = found.get(tuple(member.config.items()))
-            value = None if entry is None else entry.figures[constraint.figure]
-            keeps = value is not None and constraint.excess(value) == 0
-            cells.append(
-                Cell("unknown" if value is None else quantity.shown(value), "" if keeps else "breaks it", not keeps)
-            )
+            if entry is None:
+                cells.append(Cell("not searched"))
+                continue
+            value = entry.figures[constraint.figure]
+            breaks = constraint.excess(value) > 0
+            cells.append(Cell(quantity.shown(value), "breaks it" if breaks else "keeps it", breaks))
         rows.append(MemberRow(str(constraint), tuple(cells), "as the search measured it"))
     return rows
 
