@@ -1,5 +1,6 @@
 """The search itself: the searcher's rounds and the baseline's members in turn, each distinct member evaluated once."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,8 @@ from supple.searching.picture import front_picture
 from supple.searching.problem import Problem
 from supple.searching.result import SearchResult, SeedResult
 from supple.searching.run import Evaluate, Opening, Run
-from supple.searching.searchers import build_searcher
+from supple.searching.searcher import Searcher
+from supple.searching.searchers import seeded_searcher
 from supple.searching.study import Study
 from supple.space import Config
 
@@ -77,13 +79,8 @@ class _Evaluating:
     def __call__(self, configs: Sequence[Config]) -> Iterator[Outcome]:
         """Yield what came of those members that are this process's; none where others are at all of them."""
         claimed = self.ledger.claim(configs)
-        open_claims = dict.fromkeys(claimed)
-        try:
-            for outcome in self._evaluate(claimed) if claimed else ():
-                del open_claims[outcome.config]
-                yield self.ledger.settle(outcome)
-        finally:
-            self.ledger.release(open_claims)
+        for outcome in self._evaluate(claimed) if claimed else ():
+            yield self.ledger.settle(outcome)
 
 
 class _Pair:
@@ -108,7 +105,8 @@ class _Pair:
         self.budget = space.count() if whole else config.budget
         # Of a space that is searched whole, the baseline's members are known by themselves.
         self._of_search = self.budget if whole else self.budget - round(self._share * self.budget)
-        searcher = build_searcher(config.searcher, problem, seed)
+        searcher = seeded_searcher(config.searcher, config.allocated, problem, seed)
+        _check_budget(searcher, self._of_search, config)
         corners = (space.max(), space.min())
         openings: list[Opening] = [lambda _: (*corners, *firsts), partial(cheapest_members, problem)]
         self._search = Run(studies[0], searcher, evaluating.ledger, openings, config.together)
@@ -129,7 +127,9 @@ class _Pair:
     @property
     def result(self) -> SeedResult:
         """What both found."""
-        return SeedResult(self._seed, self._search.evaluations, self._baseline.evaluations)
+        history = self._search.history
+        remarks = self._search.searcher.remarks(history)
+        return SeedResult(self._seed, history.evaluations, self._baseline.evaluations, remarks)
 
     def is_over(self) -> bool:
         """Say whether the budget is used up, the space is exhausted, or the front has stopped growing."""
@@ -157,6 +157,8 @@ class _Pair:
         return int(self._baseline_is_due())
 
     def _search_goes_on(self) -> bool:
+        if self._search.searcher.finished(self._search.history):
+            return False
         return self._search.may_go_on(self._of_search) and (self._search.is_in_a_round or not self._is_settled())
 
     def _baseline_is_due(self) -> bool:
@@ -216,3 +218,13 @@ def _check_failures(problem: Problem, outcomes: Sequence[Outcome]) -> None:
     failures = [entry for entry in latest if isinstance(entry, Failure)]
     if len(failures) == MOST_FAILURES_IN_A_ROW or failures[-1].config == problem.space.max():
         raise SuppleError(f"The search cannot go on: {failures[-1].reason}")
+
+
+def _check_budget(searcher: Searcher, budget: int, config: SearchConfig) -> None:
+    """Raise `SuppleError` where a searcher's budget ends before it can propose anything of its own."""
+    if searcher.least >= budget:
+        needed = math.ceil((searcher.least + 2) / (1 - config.baseline_share))
+        raise SuppleError(
+            f"The budget of {config.budget} ends before the allocator has measured its table, which takes "
+            f"{searcher.least} members: give it {needed} or more, or take another searcher."
+        )

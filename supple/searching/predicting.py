@@ -10,12 +10,12 @@ import numpy as np
 from supple.searching.breeding import Breeder
 from supple.searching.evaluation import Evaluation
 from supple.searching.predictors import (
+    PREDICTORS,
     ChosenPredictor,
     FittedPredictor,
     GaussianProcess,
     Networks,
     Predictor,
-    Quality,
     Ridge,
     Trees,
     best_predictor,
@@ -93,23 +93,28 @@ class Describer:
         return self._encoder.encode(values, np.stack(columns, axis=1) if columns else None)
 
 
-def predictor_qualities(
-    problem: Problem, evaluations: Sequence[Evaluation]
-) -> dict[str, tuple[str, Mapping[str, Quality]]]:
-    """Return for each figure that must be evaluated the predictor chosen for it, and how good each is, by its name.
+def candidates(predictor: Predictor) -> Sequence[Predictor]:
+    """Return the predictors that one stands for: several where the best of them is chosen at each fit."""
+    return PREDICTORS if isinstance(predictor, BestPredictor) else (predictor,)
 
-    Each predicts members that it has not seen, in five folds. Nothing where fewer than ten were evaluated.
+
+def predictor_remarks(
+    problem: Problem, evaluations: Sequence[Evaluation], predictors: Sequence[Predictor]
+) -> tuple[str, ...]:
+    """Say how well predictors tell each figure that must be evaluated, of members that they have not seen.
+
+    Nothing where fewer than ten members were evaluated.
     """
     if len(evaluations) < _FEWEST_JUDGED:
-        return {}
+        return ()
     values = problem.values(entry.config for entry in evaluations)
     features = Describer(problem, Breeder(problem.space))(values, problem.known_figures(values))
-    found = {}
+    remarks = []
     for name in problem.figures:
         if name not in problem.known:
-            chosen = best_predictor(features, [entry.figures[name] for entry in evaluations])
-            found[name] = chosen.name, chosen.qualities
-    return found
+            chosen = best_predictor(features, [entry.figures[name] for entry in evaluations], predictors)
+            remarks.append(f"Predictions of {name} ({chosen.name}), of members left out: {chosen.quality}")
+    return tuple(remarks)
 
 
 def _networks(problem: Problem, seed: int) -> Predictor:

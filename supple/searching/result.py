@@ -14,11 +14,15 @@ from supple.searching.wishes import Direction, Objective, target_of
 
 @dataclass(frozen=True)
 class SeedResult:
-    """The distinct members that one seed's search evaluated, in order, and those of its random baseline."""
+    """The distinct members that one seed's search evaluated, in order, and those of its random baseline.
+
+    `remarks` are what the searcher has to tell, such as how well its predictor predicts.
+    """
 
     seed: int
     searched: tuple[Evaluation, ...]
     baseline: tuple[Evaluation, ...]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

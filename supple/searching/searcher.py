@@ -72,6 +72,10 @@ class Searcher(ABC):
         """Say whether there is nothing left to propose: mostly never."""
         return False
 
+    def remarks(self, history: History) -> tuple[str, ...]:
+        """Return what a user should know of how the searcher came to its proposals, at the end of a search."""
+        return ()
+
     def spent(self, history: History) -> float:
         """Return how many evaluations the searcher made by itself besides the members of the history: mostly none.
 

@@ -104,3 +104,9 @@ def test_only_the_tolerance_lets_it_finish():
     problem = CASES["depths"].problem
     told = search(CASES["depths"], AllocatorConfig(), 40)
     assert not build_searcher(AllocatorConfig(), problem, 3).finished(History(problem, told))
+
+
+def test_it_tells_whether_sums_hold():
+    (told,) = found(searcher="allocator").runs[0].remarks
+    assert "Sums of single losses rank" in told
+    assert "Spearman 1.000" in told

@@ -1,5 +1,7 @@
 """What Bayesian search and LINAS do beyond the contract of all searchers."""
 
+import re
+
 import numpy as np
 import pytest
 from searcher_cases import ACCURACY, CASES, LATENCY, MACS, case, search
@@ -7,8 +9,9 @@ from searcher_cases import ACCURACY, CASES, LATENCY, MACS, case, search
 from supple.searching.breeding import Breeder
 from supple.searching.dominance import hypervolume
 from supple.searching.history import History
-from supple.searching.predicting import PredictorKind, build_predictor, predictor_qualities
+from supple.searching.predicting import PredictorKind, build_predictor
 from supple.searching.predictors import Ridge
+from supple.searching.searchers import build_searcher
 from supple.searching.searchers.bayesian import BayesianConfig
 from supple.searching.searchers.linas import LinasConfig
 from supple.searching.searchers.random_members import RandomConfig
@@ -80,11 +83,13 @@ def test_every_predictor_serves_linas(kind):
     assert build_predictor(kind, problem, 0).name
 
 
-def test_the_quality_of_predictors_is_told_for_what_must_be_evaluated():
+@both
+def test_the_quality_of_predictions_is_told_for_what_must_be_evaluated(settings):
     problem = CASES["operators"].problem
-    outcomes = search(CASES["operators"], RandomConfig(), 24)
-    found = predictor_qualities(problem, outcomes)
-    assert set(found) == {"accuracy", "macs"}
-    chosen, qualities = found["accuracy"]
-    assert qualities[chosen].kendall_tau > 0.6
-    assert predictor_qualities(problem, outcomes[:9]) == {}
+    outcomes = search(CASES["operators"], RandomConfig(), 20)
+    searcher = build_searcher(settings, problem, 0)
+    accuracy, macs = searcher.remarks(History(problem, outcomes))
+    assert accuracy.startswith("Predictions of accuracy (")
+    assert macs.startswith("Predictions of macs (")
+    assert float(re.search(r"tau (\d\.\d+)", macs)[1]) > 0.6
+    assert searcher.remarks(History(problem, outcomes[:9])) == ()

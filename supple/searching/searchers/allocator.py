@@ -84,6 +84,13 @@ class Allocator(Searcher):
                 return config
         return self._meanwhile.propose(history)
 
+    def remarks(self, history: History) -> tuple[str, ...]:
+        """Say whether sums of single losses rank the members that were evaluated."""
+        probe = _Probe(history)
+        sensitivity, _ = self._tables(probe)
+        joint = self._joint(history)
+        return () if probe.missing or len(joint) < FEWEST_MEASURED else (str(check_additivity(sensitivity, joint)),)
+
     def _missing(self, history: History) -> list[Config]:
         """Return the members that the algorithm asks for after the finished trials."""
         if self._known is None or self._known[0] != history.outcomes:
@@ -109,11 +116,7 @@ class Allocator(Searcher):
 
     def _sweep(self, history: History, sensitivity: SensitivityTable, cost: CostTable, probe: "_Probe") -> None:
         """Ask for allocations at more and more budgets, until as many are new as a round holds."""
-        joint = [
-            Measured(entry.config, self.loss.loss(entry.figures[self.loss.figure]))
-            for entry in history.evaluations
-            if _changes(self.space.max(), entry.config) > 1
-        ]
+        joint = self._joint(history)
         if len(joint) >= FEWEST_MEASURED:
             sensitivity = check_additivity(sensitivity, joint).sensitivity
         limits = [self._budget(entry, probe) for entry in self.problem.constraints]
@@ -122,6 +125,14 @@ class Allocator(Searcher):
                 probe.missing.setdefault(allocation.config)
             if len(probe.missing) == self.config.round:
                 return
+
+    def _joint(self, history: History) -> list[Measured]:
+        """Return the losses of members that differ from the full network in several choices."""
+        return [
+            Measured(entry.config, self.loss.loss(entry.figures[self.loss.figure]))
+            for entry in history.evaluations
+            if _changes(self.space.max(), entry.config) > 1
+        ]
 
     def _budget(self, constraint: Constraint, probe: "_Probe") -> Budget:
         direction = Direction.MINIMIZE if constraint.sense is Sense.AT_MOST else Direction.MAXIMIZE

@@ -13,6 +13,7 @@ from supple.searching.acquisition import expected_improvement
 from supple.searching.breeding import Breeder, without
 from supple.searching.evaluation import Outcome
 from supple.searching.history import History
+from supple.searching.predicting import predictor_remarks
 from supple.searching.predictors.gaussian_process import GaussianProcess
 from supple.searching.problem import Problem, Values
 from supple.searching.searcher import Searcher, SearcherConfig
@@ -63,6 +64,10 @@ class Bayesian(Searcher):
         return self.space.config(
             {entry.name: int(value) for entry, value in zip(self.space.dimensions, best, strict=True)}
         )
+
+    def remarks(self, history: History) -> tuple[str, ...]:
+        """Say how well the process predicts."""
+        return predictor_remarks(self.problem, history.evaluations, [self._process])
 
     def _surrogate(self, history: History) -> Surrogate:
         """Return the processes fitted to the finished trials, which all proposals of a round share."""

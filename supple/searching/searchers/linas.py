@@ -12,7 +12,7 @@ from pydantic import Field
 from supple.searching.breeding import Breeder, best_first, without
 from supple.searching.evaluation import Outcome
 from supple.searching.history import History
-from supple.searching.predicting import PredictorKind, build_predictor
+from supple.searching.predicting import PredictorKind, build_predictor, candidates, predictor_remarks
 from supple.searching.problem import Floats, Problem, Values
 from supple.searching.searcher import Searcher, SearcherConfig
 from supple.searching.searchers.stratified import StratifiedConfig, StratifiedMembers
@@ -53,6 +53,10 @@ class Linas(Searcher):
             if config not in history.seen:
                 return config
         return self.random_new(history, self.rng(history))
+
+    def remarks(self, history: History) -> tuple[str, ...]:
+        """Say how well the predictor predicts."""
+        return predictor_remarks(self.problem, history.evaluations, candidates(self._predictor))
 
     def _picks(self, history: History) -> Values:
         """Return the members to evaluate after the finished trials, the best of the predicted front first."""

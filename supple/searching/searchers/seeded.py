@@ -26,6 +26,10 @@ class Seeded(Searcher):
         """Return the proposal of the one whose turn it is."""
         return self._turn(history).propose(history)
 
+    def remarks(self, history: History) -> tuple[str, ...]:
+        """Return what both have to tell."""
+        return (*self._allocator.remarks(history), *self._searcher.remarks(history))
+
     def spent(self, history: History) -> float:
         """Return what the other searcher has spent besides."""
         return self._searcher.spent(history)
