@@ -56,6 +56,19 @@ def test_what_was_sealed_is_verified(folder: Path) -> None:
     }
 
 
+def test_a_folder_that_is_left_out_may_change_after_sealing_and_a_file_of_its_name_below_may_not(folder: Path) -> None:
+    (folder / "searches").mkdir()
+    (folder / "searches" / "study").touch()
+    (folder / "deep" / "searches").write_text("1")
+    sealed = seal(folder, "run", leaving_out=("searches",))
+    assert set(sealed.files) == {"deep/notes.txt", "deep/searches", "empty", "weights"}
+    (folder / "searches" / "study").write_text("more")
+    verify(folder, "run")
+    (folder / "deep" / "searches").write_text("2")
+    with pytest.raises(SuppleError, match="deep/searches"):
+        verify(folder, "run")
+
+
 def test_the_same_content_gives_the_same_manifest(folder: Path) -> None:
     seal(folder, "family", {"a": 1})
     first = (folder / MANIFEST_NAME).read_bytes()
