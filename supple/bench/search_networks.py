@@ -41,6 +41,7 @@ from supple.training import Classification, Precision, TrainConfig, evaluate_tog
 BUDGET = 48
 SEEDS = 3
 COMPARED = 40
+SAMPLES = 32
 LOOKING = ("zero_cost", "halving", "gradient")
 _OBJECTIVES = (Objective("accuracy", Direction.MAXIMIZE), Objective("macs", Direction.MINIMIZE))
 
@@ -69,7 +70,7 @@ def run(options: Options, progress: Progress) -> Outcome:
                 progress.advance()
         progress.finish()
         rows = [_row(name, searched) for name, searched in found.items()]
-        scores = _score_rows(judge, 6 if options.quick else COMPARED, options.seed)
+        scores = _score_rows(judge, options)
     middle = {name: float(np.median([entry.hypervolume for entry in searched])) for name, searched in found.items()}
     wanted = [
         Wanted(f"{name}, median hypervolume (%), against random", middle[name], Bound.AT_LEAST, middle["random"])
@@ -159,14 +160,15 @@ def _row(name: str, found: Sequence[Searched]) -> dict[str, Cell]:
     }
 
 
-def _score_rows(judge: _Judge, members: int, seed: int) -> list[dict[str, Cell]]:
+def _score_rows(judge: _Judge, options: Options) -> list[dict[str, Cell]]:
     """Return how well each zero-cost score orders random members of all costs."""
     problem = judge.problem
     networks, cost = problem.networks, problem.cost_proxy()
     assert networks is not None
-    rng = random.Random(seed)
-    drawn = [problem.space.sample(rng, over=cost) for _ in range(members)]
-    table = compare_scores(judge([problem.space.max(), problem.space.min(), *drawn]), networks, tuple(ScoreName))
+    rng = random.Random(options.seed)
+    drawn = [problem.space.sample(rng, over=cost) for _ in range(2 if options.quick else COMPARED)]
+    members = judge([problem.space.max(), problem.space.min(), *drawn])
+    table = compare_scores(members, networks, tuple(ScoreName), 2 if options.quick else SAMPLES)
     return [
         {
             "name": f"score {row.score}",
