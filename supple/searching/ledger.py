@@ -58,9 +58,6 @@ class Ledger(Protocol):
     def settle(self, outcome: Outcome) -> Outcome:
         """Note what came of a member, and return what stands: the first outcome that was noted of it."""
 
-    def release(self, configs: Iterable[Config]) -> None:
-        """Let go of claimed members that have no outcome."""
-
     def qualities(self, configs: Iterable[Config]) -> dict[Config, float]:
         """Return the qualities of those members of which one was noted, whether or not the rest is known."""
 
@@ -74,7 +71,7 @@ class Ledger(Protocol):
         """Let go of a lock."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Let go of everything, claimed members that have no outcome above all."""
 
 
 class MemoryLedger:
@@ -94,9 +91,6 @@ class MemoryLedger:
     def settle(self, outcome: Outcome) -> Outcome:
         """Note what came of a member."""
         return self._known.setdefault(outcome.config, outcome)
-
-    def release(self, configs: Iterable[Config]) -> None:
-        """There is nothing to let go of."""
 
     def qualities(self, configs: Iterable[Config]) -> dict[Config, float]:
         """Return none: what is in memory is lost with the evaluation that it was noted of."""
@@ -162,11 +156,6 @@ class DatabaseLedger:
             ).scalar_one()
         self._known[outcome.config] = outcome if stands == row["outcome"] else _read(stands)
         return self._known[outcome.config]
-
-    def release(self, configs: Iterable[Config]) -> None:
-        """Let go of claimed members that have no outcome."""
-        for config in configs:
-            self.unlock(_name(config))
 
     def qualities(self, configs: Iterable[Config]) -> dict[Config, float]:
         """Return the qualities of those members of which one was noted, whether or not the rest is known."""

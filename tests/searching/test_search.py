@@ -215,7 +215,7 @@ def test_each_target_has_a_front_of_its_own(space, run):
             figures = {names[0]: time_ms_of(config), names[1]: macs_of(config), "accuracy": accuracy_of(config)}
             yield Evaluation(config, figures)
 
-    result = run(Problem(space, tuple(objectives)), judge, SearchConfig(budget=40))
+    result = run(Problem(space, tuple(objectives)), judge, SearchConfig(budget=40, searcher="nsga2"))
     assert list(result.fronts) == ["torch:cpu", "openvino:cpu"]
     for target, front in result.fronts.items():
         best = min(front, key=lambda entry, name=f"latency_ms on {target}": entry.figures[name])
@@ -247,7 +247,9 @@ def test_constraints_that_contradict_each_other_are_named(space):
 
 
 def test_members_of_the_front_keep_the_constraints(space):
-    config = SearchConfig(budget=40, constraints=["macs <= 5000", "latency <= 6"], objectives=["accuracy", "macs"])
+    config = SearchConfig(
+        budget=40, constraints=["macs <= 5000", "latency <= 6"], objectives=["accuracy", "macs"], searcher="nsga2"
+    )
     result = search(space, config=config, measures=MEASURES, costs={"macs": macs_of})
     assert result.front
     assert all(entry["macs"] <= 5000 and entry["latency"] <= 6 for entry in result.front)

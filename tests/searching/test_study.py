@@ -1,5 +1,6 @@
 """Studies in their databases: what they are bound to, what of them is on the disk, and what is no study."""
 
+import resource
 import sqlite3
 from dataclasses import replace
 
@@ -100,6 +101,20 @@ def test_a_closed_study_is_one_file_and_was_written_durably(problem, evaluate, r
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
+
+
+@pytest.mark.parametrize("kilobytes", [60, 180, 220, 260])
+def test_a_full_disk_ends_with_a_message_and_leaves_a_study_that_goes_on(problem, evaluate, run, tmp_path, kilobytes):
+    path = tmp_path / "study.sqlite"
+    whole = run(problem, evaluate, CONFIG)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * kilobytes, limits[1]))
+        with pytest.raises(SuppleError, match=r'^The study ".*study.sqlite" cannot be used: (disk|database or disk)'):
+            run(problem, evaluate, CONFIG, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert run(problem, evaluate, CONFIG, path) == whole
 
 
 def test_a_study_that_another_process_uses_can_be_closed(problem, evaluate, run, tmp_path):
