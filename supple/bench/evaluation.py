@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +21,12 @@ from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
 from supple.bench.timing import Spread, one_thread, time_interleaved
 from supple.data import FashionMnistConfig, load_splits
 from supple.family import Family, convert
+from supple.family.notes import Notes
+from supple.family.sharing import SharedRuns
 from supple.models import mobilenet_small, resnet_demo
 from supple.progress import Progress
 from supple.space import Config, Space
+from supple.trace import ModelInputs
 from supple.training import Classification, TrainConfig, evaluate, evaluate_together, train
 
 BATCH_SIZE = 64
@@ -30,7 +34,7 @@ CALIBRATION_IMAGES = 1024
 POPULATION = 50
 GENERATIONS = 4
 EVOLUTION_BATCHES = 4
-ROUNDS = 5
+ROUNDS = 3
 TARGET = 2.0
 TASK = Classification()
 
@@ -119,6 +123,7 @@ def _rows(subject: _Subject, options: Options, progress: Progress) -> Iterator[d
             "one_by_one_ms": timings.spread("one by one"),
             "together_ms": timings.spread("together"),
             "times_as_fast": timings.ratio("one by one", "together"),
+            "operators_saved": _saved(subject, configs),
             "different": different,
         }
         progress.advance()
@@ -139,6 +144,20 @@ def _different(subject: _Subject, configs: Sequence[Config]) -> int:
         )
         for config, number, other in zip(configs, expected, found, strict=True)
     )
+
+
+def _saved(subject: _Subject, configs: Sequence[Config]) -> float:
+    """Return the share of the operators of a pass that do not run, because another member's serve."""
+    runs = SharedRuns(subject.family.activate, _plainly, configs)
+    with torch.inference_mode():
+        for _ in runs.run([(None, ModelInputs.of(subject.validating[0][0]))]):
+            pass
+    shared, alone = runs.operators
+    return 1 - shared / alone
+
+
+def _plainly(config: Config, member: nn.Module, batch: ModelInputs, notes: Notes) -> Any:
+    return batch.run(member)
 
 
 def _neighbours(space: Space, count: int, rng: random.Random) -> list[Config]:

@@ -20,12 +20,12 @@ _HARMLESS = {"detach_", "requires_grad_"}
 class Program:
     """A member's run: its nodes in their order, and where to find what it returned and what was noted meanwhile.
 
-    `functions` are those of the run, in order: runs of one kind have the same. `has_constants` says that it used
-    tensors that are neither weights nor inputs, and that no operator made. `result_bytes` is the memory of all results.
+    `functions` are those of the run. `has_constants` says that it used tensors that are neither weights nor inputs, and
+    that no operator made. `result_bytes` is the memory of all results.
     """
 
     nodes: tuple[int, ...]
-    functions: tuple[Callable[..., Any], ...]
+    functions: frozenset[Callable[..., Any]]
     has_constants: bool
     result_bytes: int
     _noted: tuple[Note, ...]
@@ -85,6 +85,7 @@ class _Entry:
     results: list[int | None]
     returns_one: bool = False
     twin: Callable[..., Any] | None = None
+    node: int | None = None
 
 
 class Recorder(TorchDispatchMode, Notes):  # type: ignore[no-untyped-call]
@@ -233,6 +234,7 @@ class Recorder(TorchDispatchMode, Notes):  # type: ignore[no-untyped-call]
         self._entries.append(entry)
         if node is not None and self._results is not None:
             self._take(entry, node)
+            entry.node = node
             # PyTorch makes a view of what it has recorded as one only once, and views cost nothing.
             if is_new:
                 self._results.now[node] = (found,)
@@ -295,7 +297,7 @@ class Recorder(TorchDispatchMode, Notes):  # type: ignore[no-untyped-call]
         value_of = self._value_of
         return Program(
             tuple(nodes),
-            tuple(entry.function for entry in self._entries),
+            frozenset(entry.function for entry in self._entries),
             self._has_constants,
             self._result_bytes(),
             tuple(Note(label, tuple(Operand(value_of[number]) for number in numbers)) for label, numbers in noted),
@@ -312,6 +314,9 @@ class Recorder(TorchDispatchMode, Notes):  # type: ignore[no-untyped-call]
 
     def _nodes(self, member: Hashable) -> list[int]:
         """Return the nodes of all entries; what lies in memory that is changed for real is this member's own."""
+        known = [entry.node for entry in self._entries if entry.node is not None]
+        if len(known) == len(self._entries):
+            return known
         own = {
             _storage(self._tensors[number]) for entry in self._entries if entry.twin is None for number in entry.written
         }

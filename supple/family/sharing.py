@@ -159,13 +159,15 @@ class SharedRuns:
                 inputs.tensors,
                 results,
             )
-            # What operators return here is not used: composed ones may compute in another way while they are recorded.
-            with recorder:
+            # Here operators that are made of others reach the recorder whole; elsewhere PyTorch takes some apart
+            # before, and in another way while something records. What they return is not used: run again, they run as
+            # ever.
+            with torch.inference_mode(), recorder:
                 outputs = self._run_member(config, member, inputs, recorder)
             return recorder.program(outputs, config)
 
     def _is_known(self, form: _Form, program: Program, number: int) -> bool:
-        """Say whether a run is known to be right: a run of the same operators was, on another batch if that matters."""
+        """Say whether a run is known to be right: one of the same kinds of operators was, twice if that matters."""
         is_in_doubt = program.has_constants or program is form.programs[form.order[0]]
         return program.functions in self._checked and not (number == 1 and is_in_doubt)
 
