@@ -25,6 +25,7 @@ from supple.searching.evaluation import Evaluation
 from supple.searching.history import History
 from supple.searching.networks import Networks
 from supple.searching.problem import Problem
+from supple.searching.searcher import Searcher
 from supple.searching.searchers import SearcherChoice, build_searcher
 from supple.searching.searchers.gradient import GradientConfig
 from supple.searching.searchers.halving import HalvingConfig
@@ -137,17 +138,26 @@ class _Judge:
 
 
 def _search(judge: _Judge, setting: SearcherChoice, budget: int, seed: int) -> Searched:
-    """Search until members and looks have used the budget up."""
+    """Search until members and looks have used the budget up, to within one evaluation."""
     problem = judge.problem
     searcher = build_searcher(setting, problem, seed)
     told = judge([problem.space.max(), problem.space.min()])
-    while (left := budget - len(told) - searcher.spent(History(problem, told))) > 0:
+    while (left := budget - _spent(searcher, told)) > 0:
         pending: list[Config] = []
         while len(pending) < min(searcher.together, max(1, int(left))):
             pending.append(searcher.propose(History(problem, told, pending)))
-        told = [*told, *judge(pending)]
-    looks = searcher.spent(History(problem, told))
-    return Searched(judge.hypervolume(told), len(told), looks)
+        grown = [*told, *judge(pending)]
+        # Looks that the budget has no room for would buy members that others do not get.
+        while _spent(searcher, grown) > budget + 1:
+            grown.pop()
+        if len(grown) <= len(told):
+            break
+        told = grown
+    return Searched(judge.hypervolume(told), len(told), searcher.spent(History(problem, told)))
+
+
+def _spent(searcher: Searcher, told: Sequence[Evaluation]) -> float:
+    return len(told) + searcher.spent(History(searcher.problem, told))
 
 
 def _row(name: str, found: Sequence[Searched]) -> dict[str, Cell]:

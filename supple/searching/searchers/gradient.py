@@ -37,7 +37,7 @@ class GradientConfig(SearcherConfig):
     kind: Literal["gradient"] = "gradient"
     steps: int = Field(default=80, ge=1, description="training batches of a sweep, from large members to small ones")
     stages: int = Field(default=8, ge=1, description="places on the way at which a sweep sends members")
-    draws: int = Field(default=2, ge=0, description="members drawn at each place, besides the most likely one")
+    draws: int = Field(default=4, ge=0, description="members drawn at each place, besides the most likely one")
     learning_rate: float = Field(default=0.2, gt=0, description="step size of Adam on the logits")
     temperature: float = Field(default=0.5, gt=0, description="of the Gumbel-softmax: less is closer to one member")
     lightest: float = Field(default=0.05, gt=0, description="weight of the cost in the first step")
