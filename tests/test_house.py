@@ -16,6 +16,7 @@ import pytest
 import supple
 import supple.cost
 import supple.runtime
+import supple.searching
 import supple.storage
 import supple.training
 
@@ -317,13 +318,17 @@ def test_type_checkers_see_the_names_where_they_are_loaded_from(package):
 def test_the_api_reference_names_what_is_public():
     text = (REPOSITORY / "docs" / "api.md").read_text()
     reference, rest = text.split("\n# Training\n")
-    of_training, of_costs = rest.split("\n# Costs\n")
+    of_training, rest = rest.split("\n# Costs\n")
+    of_costs, of_searching = rest.split("\n# Searching\n")
     assert sorted(re.findall(r"^## (\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)
     assert sorted(re.findall(r"^::: supple[\w.]*\.(\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)
     # Named above; and what only other rooms and settings use.
     others = {"train", "TrainConfig", "Launch", "SamplerChoice"}
     assert_named(of_training, "supple.training", set(supple.training.__all__) - others)
     assert_named(of_costs, "supple.cost", set(supple.cost.__all__) - {"measure", "LATENCY_SPREAD"})
+    # Named above; and types that stand for others.
+    others = {"search", "SearchConfig", "SearcherChoice", "Outcome"}
+    assert_named(of_searching, "supple.searching", set(supple.searching.__all__) - others)
 
 
 def assert_named(reference: str, room: str, names: set[str]) -> None:
