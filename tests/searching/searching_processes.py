@@ -151,15 +151,14 @@ def killed(folder: Path, place: str, kills: int, seed: int) -> None:
 
 def together(folder: Path, place: str, processes: int, kills: int) -> None:
     """Search once by one process, and once by several, of which some are killed and replaced."""
-    config, rng = config_of(8 * kills), random.Random(kills)
+    config, rng = config_of(4 * kills), random.Random(kills)
     assert status_of(forked(partial(attempt, None, config, folder / "whole.log", folder / "whole.json"))) == 0
     logs = [folder / f"together{number}.log" for number in range(processes + kills)]
     starts = [partial(attempt, place, config, log, log.with_suffix(".json")) for log in logs]
     children = [forked(start) for start in starts[:processes]]
-    for start in starts[processes:]:
-        begun = len(known_outcomes(place))
+    for number, start in enumerate(starts[processes:], start=1):
         patience = time.monotonic() + _PATIENCE_S
-        while len(known_outcomes(place)) <= begun:
+        while len(known_outcomes(place)) <= number * config.budget // (kills + 2):
             assert time.monotonic() < patience, "the processes do nothing"
             time.sleep(0.01)
         victim = children.pop(rng.randrange(len(children)))

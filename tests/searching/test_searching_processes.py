@@ -50,7 +50,7 @@ def test_a_killed_search_loses_nothing_and_ends_as_one_that_was_not(tmp_path):
 
 @pytest.mark.slow
 def test_a_search_that_is_killed_hundreds_of_times_ends_as_one_that_was_not(tmp_path):
-    check_killed(tmp_path, tmp_path / "study.sqlite", 300)
+    check_killed(tmp_path, tmp_path / "study.sqlite", 200)
 
 
 def test_processes_that_share_a_study_may_be_killed(tmp_path):
@@ -59,4 +59,4 @@ def test_processes_that_share_a_study_may_be_killed(tmp_path):
 
 @pytest.mark.slow
 def test_many_processes_that_share_a_study_may_be_killed(tmp_path):
-    check_together(tmp_path, tmp_path / "study.sqlite", 8, 40)
+    check_together(tmp_path, tmp_path / "study.sqlite", 8, 20)
