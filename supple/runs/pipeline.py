@@ -21,7 +21,7 @@ from supple.runs.summing_up import summarise, training_told
 from supple.runs.training import dismiss_helpers, help_to_train, trained_family
 from supple.runtime import parse_target
 from supple.searching import check_target, search
-from supple.searching.family_problem import family_problem, targets_of
+from supple.searching.posing import family_problem, targets_of
 from supple.storage import write_atomically
 from supple.training import History, Launch
 

@@ -33,7 +33,7 @@ def quality_of(problem: Problem) -> Objective:
 
     The first of all where there is neither.
     """
-    metric = None if problem.networks is None else problem.networks.task.metric
+    metric = None if problem.networks is None else problem.networks.metric
     objectives = problem.objectives
     maximised = next((entry for entry in objectives if entry.direction is Direction.MAXIMIZE), objectives[0])
     return next((entry for entry in objectives if entry.figure == metric), maximised)

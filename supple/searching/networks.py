@@ -9,6 +9,11 @@ from supple.training import calibration_inputs
 from supple.training.task import Task
 
 
+def figure_of(task: Task) -> str:
+    """Return the name of a task's metric as a figure, in one word: "root_mean_squared_error"."""
+    return task.metric.replace(" ", "_")
+
+
 @dataclass(frozen=True)
 class Networks:
     """A family with its data and its task.
@@ -22,6 +27,11 @@ class Networks:
     valid_data: Iterable[Any]
     task: Task
     calibration: Sequence[Any]
+
+    @property
+    def metric(self) -> str:
+        """The figure that members are judged by."""
+        return figure_of(self.task)
 
     @classmethod
     def of(

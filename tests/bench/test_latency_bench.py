@@ -68,9 +68,7 @@ def test_each_part_compares_transfer_with_the_regression_alone(run):
 
 @pytest.mark.parametrize("read", [nb201_tables, ofa_tables, hat_tables])
 def test_a_missing_table_is_named(read, tmp_path):
-    with pytest.raises(
-        TablesMissingError, match=rf'^there is no "{tmp_path}/.*": the published tables lie'
-    ):
+    with pytest.raises(TablesMissingError, match=rf'^there is no "{tmp_path}/.*": the published tables lie'):
         read(tmp_path)
 
 

@@ -7,7 +7,7 @@ from network_cases import family_of, images
 
 from supple.errors import SuppleError
 from supple.searching import Evaluation
-from supple.searching.networks import Networks
+from supple.searching.networks import Networks, figure_of
 from supple.searching.zero_cost import ScoreName
 from supple.searching.zero_cost.comparing import compare_scores
 from supple.training import Classification
@@ -48,7 +48,7 @@ def test_a_quality_that_is_a_count_is_followed_by_that_count(family, configs):
 
 def test_where_less_of_the_metric_is_better_correlations_turn_round(family, configs):
     networks = _networks(family, Regression())
-    found = _counted(family, configs, Regression.metric, -1)
+    found = _counted(family, configs, figure_of(Regression()), -1)
     (row,) = compare_scores(found, networks, [ScoreName.PARAMETERS]).rows
     assert row.kendall_tau == pytest.approx(1 if not Regression.higher_is_better else -1)
 

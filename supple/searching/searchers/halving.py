@@ -79,7 +79,7 @@ class Halving(Searcher):
         self.config = config
         self.together = config.survivors
         self._networks = problem.networks
-        self._metric = problem.networks.task.metric
+        self._metric = problem.networks.metric
         wanted = {entry.figure for entry in problem.objectives} | {entry.figure for entry in problem.constraints}
         if self._metric not in wanted:
             raise SuppleError(

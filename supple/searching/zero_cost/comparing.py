@@ -71,7 +71,7 @@ def compare_scores(
         )
     task = networks.task
     sign = 1 if task.higher_is_better else -1
-    quality = np.array([sign * entry[task.metric] for entry in members.values()])
+    quality = np.array([sign * entry[networks.metric] for entry in members.values()])
     batch = first_samples(next(batches_of_epoch(networks.train_data, seed=0, epoch=0)), samples, task)
     rows = []
     for name in scores:
@@ -80,7 +80,7 @@ def compare_scores(
         values = np.array([function(networks.family, config, batch, task) for config in members])
         seconds = (time.perf_counter() - began) / len(members)
         rows.append(ScoreComparison(name, *_correlations(values, quality), seconds))
-    return ScoreTable(task.metric, len(members), tuple(rows))
+    return ScoreTable(networks.metric, len(members), tuple(rows))
 
 
 def _correlations(scores: np.ndarray, quality: np.ndarray) -> tuple[float, float]:
