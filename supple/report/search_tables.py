@@ -22,6 +22,7 @@ def front_tables(search: SearchSummary) -> str:
     tables = [_front_table(search, plane) for plane in planes_of(search)]
     notes = sorted(search_notes(search), key=lambda note: note.level is Level.GOOD)
     remarks = [f"{'Holds' if note.level is Level.GOOD else 'Beware'}: {note.text}" for note in notes]
+    remarks += [f"Searcher: {remark}" for seed in search.seeds for remark in seed.remarks]
     return "\n\n".join([*filter(None, tables), *(["\n".join(remarks)] if remarks else [])])
 
 

@@ -95,11 +95,15 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class SeedSummary:
-    """The distinct members that the search with one seed evaluated, in order, and its random ones."""
+    """The distinct members that the search with one seed evaluated, in order, and its random ones.
+
+    `remarks` are what the searcher has to tell of itself, such as how well its predictor predicts.
+    """
 
     seed: int
     searched: tuple[Evaluated, ...]
     baseline: tuple[Evaluated, ...]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ def summarise_search(config: SearchConfig, found: SearchResult) -> SearchSummary
         constraints=problem.constraints,
         quality=quality_of(problem),
         seeds=tuple(
-            SeedSummary(run.seed, tuple(map(_evaluated, run.searched)), tuple(map(_evaluated, run.baseline)))
+            SeedSummary(
+                run.seed, tuple(map(_evaluated, run.searched)), tuple(map(_evaluated, run.baseline)), run.remarks
+            )
             for run in found.runs
         ),
         baseline_share=config.baseline_share,

@@ -220,6 +220,13 @@ def test_a_search_without_a_baseline_cannot_be_overlooked(summary):
     assert NO_BASELINE not in render(summary)
 
 
+def test_what_the_searcher_tells_of_itself_stands_below_the_hypervolume(summary):
+    seeds = tuple(replace(seed, remarks=("Predictions <hold>",)) for seed in summary.search.seeds)
+    text = render(replace(summary, search=replace(summary.search, seeds=seeds)))
+    assert "tells of itself: Predictions &lt;hold&gt;." in text
+    assert text.index("tells of itself") > text.index('id="hypervolume-plot"')
+
+
 def test_every_cost_has_a_plane_with_its_gain_and_its_front(summary):
     macs = Objective("macs", Direction.MINIMIZE)
     search = replace(

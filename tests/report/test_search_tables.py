@@ -1,5 +1,7 @@
 """The fronts of a search as plain text, and the rows of its tables."""
 
+from dataclasses import replace
+
 from report_cases import LATENCY, OBJECTIVES, evaluated, make_search
 
 from supple.report import front_tables
@@ -77,3 +79,9 @@ def test_constraints_are_counted_one_by_one_and_together():
         ("1 of 3", "0 of 1"),
     ]
     assert rows[-1].constraint == "all of them"
+
+
+def test_what_the_searcher_tells_of_itself_comes_last():
+    search = make_search(([evaluated(0.7, 0.5)], [evaluated(0.6, 0.5)]))
+    told = replace(search, seeds=(replace(search.seeds[0], remarks=("Sums rank with Spearman 0.9.",)),))
+    assert front_tables(told).splitlines()[-1] == "Searcher: Sums rank with Spearman 0.9."
