@@ -85,7 +85,10 @@ def _settings(quick: bool) -> dict[str, SearcherChoice]:
         "random": RandomConfig(),
         "stratified": StratifiedConfig(),
         "nsga2": Nsga2Config(),
-        "zero_cost": ZeroCostConfig(pool=4, strata=2, samples=2) if quick else ZeroCostConfig(),
+        "zero_cost": ZeroCostConfig(pool=4, strata=2) if quick else ZeroCostConfig(),
+        "zero_cost, gradsign": ZeroCostConfig(score=ScoreName.GRADSIGN, pool=4, strata=2, samples=2)
+        if quick
+        else ZeroCostConfig(score=ScoreName.GRADSIGN),
         "halving": HalvingConfig(candidates=4, reduction=2) if quick else HalvingConfig(),
         "gradient": GradientConfig(steps=2, stages=2) if quick else GradientConfig(),
     }

@@ -15,14 +15,14 @@ from supple.searching.searchers.zero_cost import ZeroCostConfig
 from supple.searching.zero_cost import ScoreName
 
 SETTINGS = [
-    ZeroCostConfig(pool=6, strata=3, samples=2),
-    ZeroCostConfig(score=ScoreName.JACOBIAN, pool=6, strata=3, samples=4),
+    ZeroCostConfig(score=ScoreName.GRADSIGN, pool=6, strata=3, samples=2),
+    ZeroCostConfig(pool=6, strata=3),
     HalvingConfig(candidates=4, reduction=2),
     GradientConfig(steps=4, stages=2, draws=1),
 ]
 COUNT = 8
 
-each_searcher = pytest.mark.parametrize("settings", SETTINGS, ids=["zero_cost", "jacobian", "halving", "gradient"])
+each_searcher = pytest.mark.parametrize("settings", SETTINGS, ids=["gradsign", "synflow", "halving", "gradient"])
 
 
 @pytest.fixture(scope="module")

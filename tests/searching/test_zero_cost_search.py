@@ -16,7 +16,7 @@ from supple.searching.zero_cost import ScoreName, score_of
 from supple.searching.zero_cost.members import first_samples
 from supple.training.batches import batches_of_epoch
 
-SMALL = ZeroCostConfig(pool=12, strata=4, samples=4)
+SMALL = ZeroCostConfig(score=ScoreName.GRADSIGN, pool=12, strata=4, samples=4)
 
 
 @pytest.fixture
@@ -99,8 +99,10 @@ def test_scoring_counts_in_parts_of_evaluations(problem):
     history = History(problem, _told(problem, 2 * _ends(problem)))
     # Two proposals after the ends, three members scored for each, four samples each time.
     whole = EvaluationSize.of(problem.networks).samples
-    assert ZeroCost(problem, 0, SMALL).spent(history) == pytest.approx(2 * 3 * SMALL.score.passes * 4 / whole)
+    assert ZeroCost(problem, 0, SMALL).spent(history) == pytest.approx(2 * 3 * 30 * 4 / whole)
     assert ZeroCost(problem, 0, SMALL).spent(History(problem, _told(problem, _ends(problem)))) == 0
+    flow = ZeroCostConfig(score=ScoreName.SYNFLOW, pool=12, strata=4, samples=4)
+    assert ZeroCost(problem, 0, flow).spent(history) == pytest.approx(2 * 3 * 40 / whole)
     counted = ZeroCostConfig(score=ScoreName.MACS, pool=12, strata=4)
     assert ZeroCost(problem, 0, counted).spent(history) == 0
 

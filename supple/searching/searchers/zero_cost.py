@@ -26,7 +26,7 @@ class ZeroCostConfig(SearcherConfig):
     """Which score it is, how many members it sees, and how many of those are evaluated."""
 
     kind: Literal["zero_cost"] = "zero_cost"
-    score: ScoreName = Field(default=ScoreName.GRADSIGN, description="what members are ranked by")
+    score: ScoreName = Field(default=ScoreName.SYNFLOW, description="what members are ranked by")
     pool: int = Field(default=64, ge=1, description="random members that are scored at a time")
     strata: int = Field(default=8, ge=1, description="ranges of cost in a pool, the best member of each is evaluated")
     samples: int = Field(default=16, ge=2, description="training samples that a score sees")
@@ -72,9 +72,9 @@ class ZeroCost(Searcher):
         return self.random_new(history, self.rng(history))
 
     def spent(self, history: History) -> float:
-        """Return what scoring took so far, the samples that it saw in passes set against those of an evaluation."""
+        """Return what scoring took so far, its time set against that of an evaluation."""
         scored = max(history.told - ENDS, 0) * self.config.pool / self.config.strata
-        return scored * self.config.score.passes * self.config.samples / self._samples_of_evaluation
+        return scored * self.config.score.samples_of_evaluation(self.config.samples) / self._samples_of_evaluation
 
     def _strata(self, pool: int) -> list[list[Config]]:
         if pool not in self._pools:

@@ -19,20 +19,21 @@ class ScoreName(StrEnum):
     SYNFLOW = "synflow"
     JACOBIAN = "jacobian"
 
-    @property
-    def passes(self) -> int:
-        """How many forward passes in an evaluation take as long as a score does, for as many samples; 0 for counts.
+    def samples_of_evaluation(self, samples: int) -> int:
+        """Return how many samples an evaluation runs in the time that a score takes for so many; 0 for counts.
 
-        As measured on the demo's network: backward passes count as two, and GradSign runs one sample at a time, which
-        takes ten times as long.
+        As measured on the demo's network: backward passes count as two forward ones, GradSign runs one sample at a
+        time, which takes ten times as long, and SynFlow runs one sample alone, whose fixed costs count most.
         """
         match self:
             case ScoreName.PARAMETERS | ScoreName.MACS:
                 return 0
             case ScoreName.GRADSIGN:
-                return 30
-            case ScoreName.SYNFLOW | ScoreName.JACOBIAN:
-                return 6
+                return 30 * samples
+            case ScoreName.SYNFLOW:
+                return 40
+            case ScoreName.JACOBIAN:
+                return 6 * samples
 
 
 class ZeroCostScore(Protocol):
