@@ -10,7 +10,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
-from scipy.stats import qmc
 
 from supple.searching.dominance import nondominated
 from supple.searching.problem import Floats
@@ -67,6 +66,8 @@ def _by_directions(means: Floats, deviations: Floats, front: Floats, reference: 
 
     With d on the positive part of the unit sphere, its mean times pi^(m/2) / (2^m Gamma(m/2 + 1)) is the hypervolume.
     """
+    from scipy.stats import qmc
+
     objectives = means.shape[1]
     rng = np.random.default_rng(seed)
     directions = np.abs(rng.normal(size=(_DIRECTIONS, objectives)))

@@ -12,10 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy
 from numpy.typing import NDArray
-from scipy.stats import pearsonr, spearmanr
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LassoCV
-from sklearn.model_selection import KFold
 
 from supple.errors import SuppleError
 from supple.searching.allocator.measuring import Measured
@@ -67,6 +63,8 @@ def check_additivity(
     lasso, its strength by cross-validation), and only where they predict better what they were not fitted to. Raises
     `SuppleError` for fewer than ten measurements, and for a table that has pairs already.
     """
+    from sklearn.model_selection import KFold
+
     if len(measured) < FEWEST_MEASURED:
         raise SuppleError(f"Additivity is tested on {FEWEST_MEASURED} measured configs or more, not {len(measured)}.")
     if sensitivity.pairs:
@@ -90,6 +88,8 @@ def check_additivity(
 
 def _agreement(predicted: _Floats, truth: _Floats) -> Agreement:
     """Return the correlations; what is all the same agrees with nothing."""
+    from scipy.stats import pearsonr, spearmanr
+
     if numpy.ptp(predicted) == 0 or numpy.ptp(truth) == 0:
         return Agreement(0.0, 0.0)
     return Agreement(float(spearmanr(predicted, truth).statistic), float(pearsonr(predicted, truth).statistic))
@@ -115,6 +115,9 @@ def _products(sensitivity: SensitivityTable, measured: Sequence[Measured]) -> tu
 
 def _weights(products: _Floats, missing: _Floats) -> _Floats:
     """Return a weight for each product, most of them 0, so that they make up for what is missing."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LassoCV
+
     spread = products.std(axis=0)
     spread[spread == 0] = math.inf
     model = LassoCV(cv=_FOLDS, fit_intercept=False, eps=1e-2)

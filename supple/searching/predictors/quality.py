@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from supple.searching.predictors.encoder import Array
 from supple.searching.predictors.predictor import Predictions
@@ -45,6 +44,8 @@ class Quality:
 
 def kendall_tau(predicted: Array, values: Array) -> float:
     """Return the rank correlation (Kendall, A New Measure of Rank Correlation, 1938; tau-b), 0 where all are equal."""
+    from scipy.stats import kendalltau
+
     if not (np.ptp(predicted) > 0 and np.ptp(values) > 0):
         return 0.0
     return float(kendalltau(predicted, values).statistic)

@@ -1,16 +1,18 @@
 """An ensemble of trees, uncertain where they disagree."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesRegressor
 
 from supple.searching.predictors.encoder import Array, Features
 from supple.searching.predictors.ensemble import Disagreement
 from supple.searching.predictors.predictor import FittedPredictor, Predictor
 from supple.searching.predictors.ridge import best_warp
 from supple.searching.predictors.warp import Warp
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import ExtraTreesRegressor
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Trees(Predictor):
     seed: int = 0
 
     def _fit(self, features: Features, values: Array) -> FittedPredictor:
+        from sklearn.ensemble import ExtraTreesRegressor
+
         warp, columns = best_warp(features, values), _columns(features)
         targets = warp.forward(values)
         forest = ExtraTreesRegressor(self.trees, max_features=0.5, bootstrap=True, random_state=self.seed)
@@ -36,7 +40,7 @@ class Trees(Predictor):
 class FittedTrees(FittedPredictor):
     """Trees that were grown, and what their disagreement means."""
 
-    def __init__(self, seen: Features, warp: Warp, forest: ExtraTreesRegressor, disagreement: Disagreement) -> None:
+    def __init__(self, seen: Features, warp: Warp, forest: "ExtraTreesRegressor", disagreement: Disagreement) -> None:
         super().__init__(seen)
         self._warp = warp
         self._forest = forest
@@ -47,7 +51,7 @@ class FittedTrees(FittedPredictor):
         return self._warp.backward(single.mean(axis=0), self._disagreement.deviations(single))
 
 
-def _single(forest: ExtraTreesRegressor, columns: Array) -> Array:
+def _single(forest: "ExtraTreesRegressor", columns: Array) -> Array:
     """Return what each tree says of each config, (trees, configs)."""
     # scikit-learn's trees convert anything else at every call.
     narrow = columns.astype(np.float32)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import kendalltau, spearmanr
 
 from supple.errors import SuppleError
 from supple.searching.evaluation import Evaluation
@@ -84,6 +83,8 @@ def compare_scores(
 
 
 def _correlations(scores: np.ndarray, quality: np.ndarray) -> tuple[float, float]:
+    from scipy.stats import kendalltau, spearmanr
+
     if np.all(scores == scores[0]) or np.all(quality == quality[0]):
         # What is the same for all says nothing about their order.
         return 0.0, 0.0
