@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from supple.bench import allocator, predictors
 from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
 from supple.bench.kept import Kept
-from supple.bench.latency_tables import TablesMissingError
+from supple.bench.parts import run_parts
 from supple.bench.search_spaces import PublishedSearch, macro_search, ofa_search, pymoo_searched, searched
 from supple.bench.timing import Spread
-from supple.errors import SuppleError, nearest
 from supple.progress import Progress
 from supple.searching.dominance import Floats
 
@@ -73,28 +72,8 @@ CONTESTANTS = (
 
 
 def run(options: Options, progress: Progress) -> Outcome:
-    """Run the chosen parts, or all: then those whose tables are missing are left out.
-
-    Raises `SuppleError` for a part that there is not, or a chosen one without its table.
-    """
-    for name in options.models:
-        if name not in PARTS:
-            raise SuppleError(
-                f'The benchmark has no part "{name}"{nearest(name, PARTS) or "."} It has {", ".join(PARTS)}.'
-            )
-    rows: list[Mapping[str, Cell]] = []
-    wanted: list[Wanted] = []
-    for name in options.models or (list(PARTS)[:1] if options.quick else PARTS):
-        try:
-            outcome = PARTS[name](options, progress)
-        except TablesMissingError as error:
-            if options.models:
-                raise
-            rows.append({"part": name, "searcher": f"left out: {error}"})
-        else:
-            rows.extend({"part": name, **row} for row in outcome.rows)
-            wanted.extend(outcome.wanted)
-    return Outcome(tuple(rows), tuple(wanted))
+    """Run the chosen parts, or all; raises as `run_parts` does."""
+    return run_parts(PARTS, "searcher", options, progress)
 
 
 def _run_macro(options: Options, progress: Progress) -> Outcome:
