@@ -11,7 +11,7 @@ from supple.lazy import lazy_names
 if TYPE_CHECKING:
     from supple.cost import measure
     from supple.errors import SuppleError
-    from supple.family import Family, ImportanceMethod, OrderConfig, convert, load, order
+    from supple.family import Family, ImportanceMethod, OrderConfig, QuantizationConfig, convert, load, order, quantize
     from supple.report import write_report
     from supple.runtime import export
     from supple.searching import SearchConfig, search
@@ -32,6 +32,7 @@ __all__ = [
     "ImportanceMethod",
     "Kind",
     "OrderConfig",
+    "QuantizationConfig",
     "SearchConfig",
     "Space",
     "SuppleError",
@@ -41,6 +42,7 @@ __all__ = [
     "load",
     "measure",
     "order",
+    "quantize",
     "search",
     "train",
     "write_report",
@@ -54,6 +56,7 @@ _HOMES = {
     "ImportanceMethod": "supple.family",
     "Kind": "supple.space",
     "OrderConfig": "supple.family",
+    "QuantizationConfig": "supple.family",
     "SearchConfig": "supple.searching",
     "Space": "supple.space",
     "SuppleError": "supple.errors",
@@ -63,6 +66,7 @@ _HOMES = {
     "load": "supple.family",
     "measure": "supple.cost",
     "order": "supple.family",
+    "quantize": "supple.family",
     "search": "supple.searching",
     "train": "supple.training",
     "write_report": "supple.report",

@@ -10,6 +10,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from supple.family.kernel_transform import KernelTransforms
+from supple.family.quantized.quantization import Quantization
+from supple.family.quantized.ranges import Ranges
 from supple.family.selection import Cut, Selection, gather, prefix_unit
 from supple.space import Config
 from supple.trace import Attribute, Axis, Structure
@@ -73,10 +75,17 @@ Changes = list[Change]
 class Activator:
     """Knows every place of one module tree that a config can change; made once per family."""
 
-    def __init__(self, model: nn.Module, structure: Structure, transforms: KernelTransforms | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        structure: Structure,
+        transforms: KernelTransforms | None = None,
+        quantization: Quantization | None = None,
+    ) -> None:
         self._model = model
         self._structure = structure
         self._transforms = transforms
+        self._quantization = quantization
         self._largest = structure.space.max()
         # Of each choice the largest member has one option only; else it is the whole tree.
         self._changes_of_largest = list(children_changes(model, structure.dropped_blocks(self._largest)))
@@ -109,14 +118,18 @@ class Activator:
 
     @contextmanager
     def activated(
-        self, config: Config | None, calibrated: Mapping[str, torch.Tensor] = {}, keep_statistics: bool = False
+        self,
+        config: Config | None,
+        calibrated: Mapping[str, torch.Tensor] = {},
+        keep_statistics: bool = False,
+        ranges: Ranges | None = None,
     ) -> Iterator[None]:
         """Hang a member's tensors, attributes and blocks into the tree, and put back what was there.
 
         Without a config the tree is the user's own, with every option of its choices. `calibrated` holds recomputed
         buffers by key. A member in training mode has no batch-norm statistics, unless `keep_statistics`: they would mix
-        with those of the full network, and its output does not depend on them. A member within which another is
-        activated gives way to it, and comes back.
+        with those of the full network, and its output does not depend on them. `ranges` are those of its quantized
+        layers' activations. A member within which another is activated gives way to it, and comes back.
         """
         enclosing, enclosing_late = _exchange(self._undo), self._late
         self._undo, self._late = [], None
@@ -126,6 +139,8 @@ class Activator:
                 changes.extend(self._changes_of_largest)
             elif config is not None:
                 changes.extend(self._changes(dict(config), calibrated, keep_statistics))
+                if self._quantization is not None:
+                    changes.extend(self._precision_changes(self._quantization, config, changes, ranges))
                 self._late = dict(config) if self._units else None
             self._undo = _exchange(changes)
             yield
@@ -194,6 +209,13 @@ class Activator:
         changes.extend(attribute_changes(self._attributes, config))
         changes.extend(children_changes(self._model, dropped))
         return changes
+
+    def _precision_changes(
+        self, quantization: Quantization, config: Mapping[str, int], changes: Changes, ranges: Ranges | None
+    ) -> Changes:
+        weights = {id(holder): value for holder, name, value in changes if name == "weight"}
+        dropped = self._structure.dropped_blocks(config)
+        return list(quantization.changes(self._model, config, weights, ranges, dropped))
 
     def _parameter_changes(
         self, config: Mapping[str, int], selections: Sequence[Selection | None], slots: Sequence[Slot]

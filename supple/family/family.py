@@ -17,6 +17,9 @@ from supple.family.copying import deepcopy_model
 from supple.family.counting import count_macs
 from supple.family.kernel_transform import KernelTransforms
 from supple.family.pretrained import is_pretrained, make_savable
+from supple.family.quantized.quantization import Quantization, full_precision
+from supple.family.quantized.quantizers import RoundInput, precisions_of
+from supple.family.quantized.ranges import Ranges, measured_ranges
 from supple.family.resolution import RESOLUTION, is_images, resized
 from supple.family.summary import Summary, summarise
 from supple.space import Config, Space
@@ -29,17 +32,26 @@ class Family(nn.Module):
 
     `model` is the user's own module tree; its parameters are the shared weights. Running a member hangs its part of
     the weights into that tree, so a member's forward pass *is* the user's forward pass. `kernel_transforms`, where
-    there are any, are shared weights too. Make families with `supple.convert` or `supple.load`.
+    there are any, are shared weights too; `quantization` says what dimensions of precision choose. Make families with
+    `supple.convert`, `supple.quantize` or `supple.load`.
     """
 
-    def __init__(self, model: nn.Module, structure: Structure, kernel_transform: bool = False) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        structure: Structure,
+        kernel_transform: bool = False,
+        quantization: Quantization | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.kernel_transforms = KernelTransforms(model, structure) if kernel_transform else None
+        self.quantization = quantization
         self.training = model.training
         self.structure = structure
-        self._activator = Activator(model, structure, self.kernel_transforms)
+        self._activator = Activator(model, structure, self.kernel_transforms, quantization)
         self._statistics: dict[Config, dict[str, torch.Tensor]] = {}
+        self._ranges: dict[Config, Ranges] = {}
 
     @property
     def space(self) -> Space:
@@ -57,10 +69,11 @@ class Family(nn.Module):
 
         The weights are taken at the start: after an optimizer's step, activate again. So is the mode: choose training
         or eval mode before. Under autograd, `backward` adds the member's gradients in place into the `.grad` of the
-        shared parameters, zero outside the member's part. Raises `SuppleError` for a config of another space.
+        shared parameters, zero outside the member's part. Raises `SuppleError` for a config of another space, and in
+        eval mode for a quantized member whose activation ranges are not calibrated.
         """
         self.space.check(config)
-        with self._activator.activated(config, self._statistics.get(config, {})):
+        with self._activator.activated(config, self._statistics_of(config), ranges=self._ranges_of(config)):
             yield self.model
 
     def materialize(self, config: Config) -> dict[str, torch.Tensor]:
@@ -104,6 +117,13 @@ class Family(nn.Module):
             make_savable(member, self.model)
         return member
 
+    def precisions(self, config: Config) -> dict[str, RoundInput]:
+        """Return the precision of the layers that a member quantizes, with their grids, by module path."""
+        if self.full_precision(config) == config:
+            return {}
+        with torch.no_grad(), self._standing(config):
+            return precisions_of(self.model)
+
     def resize(self, config: Config, inputs: torch.Tensor) -> torch.Tensor:
         """Return images (batch, channels, height, width) at the member's resolution; other tensors as they are.
 
@@ -133,22 +153,60 @@ class Family(nn.Module):
     def _standing(self, config: Config) -> Iterator[None]:
         """Make the module tree the member of `config`, with its batch-norm statistics also in training mode."""
         self.space.check(config)
-        with self._activator.activated(config, self._statistics.get(config, {}), keep_statistics=True):
+        statistics, ranges = self._statistics_of(config), self._ranges_of(config)
+        with self._activator.activated(config, statistics, keep_statistics=True, ranges=ranges):
             yield
+
+    def full_precision(self, config: Config) -> Config:
+        """Return the config of the same shape in which every layer is as the user made it, in 32 bits."""
+        return config if self.quantization is None else full_precision(self.space, self.space.check(config))
+
+    def _statistics_of(self, config: Config) -> dict[str, torch.Tensor]:
+        found = self._statistics.get(config)
+        return self._statistics.get(self.full_precision(config), {}) if found is None else found
+
+    def _ranges_of(self, config: Config) -> Ranges | None:
+        """Return the ranges of a member's activations; None in training mode, where each batch has its own."""
+        if self.quantization is None or not self.quantization.needs_ranges(config):
+            return None
+        found = self._ranges.get(self.full_precision(config))
+        if found is None and not self.model.training:
+            raise SuppleError(
+                "The ranges of this quantized member's activations are not known: run family.calibrate(config, inputs) "
+                "first."
+            )
+        return None if self.model.training else found
 
     def calibrate(self, config: Config, inputs: Iterable[Inputs]) -> None:
         """Recompute the batch-norm statistics of a member on data; later eval runs and `extract` use them.
 
         `inputs`: batches as the model takes them, without labels, and of full resolution. The full member keeps the
         model's own statistics, which training keeps true. Source: Yu & Huang, Universally Slimmable Networks, 2019.
+        A quantized member has the statistics of the one of its shape in full precision, and the ranges of what that
+        one's layers compute; members of one shape share both. Raises `SuppleError` where there are no data, or where
+        they, or what layers make of them, are not finite.
         """
-        self.space.check(config)
-        if config == self.space.max():
+        shape = self.full_precision(self.space.check(config))
+        batches = [ModelInputs.of(batch) for batch in inputs] if self._lacks_ranges(config) else inputs
+        if shape != self.space.max():
+            self._statistics.pop(shape, None)
+            with evaluating(self.model), self.activate(shape) as member:
+                resized = (ModelInputs.of(batch).map(partial(self.resize, shape)) for batch in batches)
+                self._statistics[shape] = recomputed_statistics(member, resized)
+        self._calibrate_ranges([config], batches)
+
+    def _lacks_ranges(self, config: Config) -> bool:
+        return self.quantization is not None and self.quantization.needs_ranges(config)
+
+    def _calibrate_ranges(self, configs: Iterable[Config], inputs: Iterable[Inputs]) -> None:
+        """Find the ranges of quantized members' activations, once for each shape."""
+        quantization = self.quantization
+        if quantization is None:
             return
-        self._statistics.pop(config, None)
-        with evaluating(self.model), self.activate(config) as member:
-            batches = (ModelInputs.of(batch).map(partial(self.resize, config)) for batch in inputs)
-            self._statistics[config] = recomputed_statistics(member, batches)
+        for shape in dict.fromkeys(self.full_precision(one) for one in configs if quantization.needs_ranges(one)):
+            with evaluating(self.model), self.activate(shape) as member:
+                batches = (ModelInputs.of(batch).map(partial(self.resize, shape)) for batch in inputs)
+                self._ranges[shape] = measured_ranges(member, quantization.layers, batches, quantization.config)
 
     def calibrate_together(self, configs: Iterable[Config], inputs: Sequence[Inputs]) -> None:
         """Recompute the batch-norm statistics of several members, exactly as `calibrate` does of one after the other.
@@ -156,7 +214,8 @@ class Family(nn.Module):
         Faster where members share their choices in early layers: what several compute alike is computed once. `inputs`:
         batches as `calibrate` takes them.
         """
-        distinct = [config for config in dict.fromkeys(map(self.space.check, configs)) if config != self.space.max()]
+        given = [self.space.check(config) for config in configs]
+        distinct = [shape for shape in dict.fromkeys(map(self.full_precision, given)) if shape != self.space.max()]
         for config in distinct:
             self._statistics.pop(config, None)
         with evaluating(self.model):
@@ -170,6 +229,7 @@ class Family(nn.Module):
         for config in distinct:
             if config not in found:
                 self.calibrate(config, inputs)
+        self._calibrate_ranges(given, inputs)
 
     def refresh_statistics(self, inputs: Iterable[Inputs]) -> None:
         """Recompute the model's own batch-norm statistics, those of the full member, on data as `calibrate` takes them.
@@ -188,22 +248,30 @@ class Family(nn.Module):
         return self._statistics
 
     def forget_calibrations(self) -> None:
-        """Forget all recomputed statistics: after the shared weights have changed they are wrong."""
+        """Forget all recomputed statistics and ranges: after the shared weights have changed they are wrong."""
         self._statistics.clear()
+        self._ranges.clear()
 
-    def with_structure(self, structure: Structure) -> "Family":
-        """Return a family of another structure on the same model, without calibrations."""
-        family = Family(self.model, structure, self.kernel_transforms is not None)
+    @property
+    def ranges(self) -> dict[Config, Ranges]:
+        """The ranges of activations that have been calibrated, by the config of the shape in full precision."""
+        return self._ranges
+
+    def with_structure(self, structure: Structure, quantization: Quantization | None = None) -> "Family":
+        """Return a family of another structure, and another precision, on the same model, without calibrations."""
+        family = Family(self.model, structure, self.kernel_transforms is not None, quantization)
         if family.kernel_transforms is not None and self.kernel_transforms is not None:
             family.kernel_transforms.load_state_dict(self.kernel_transforms.state_dict())
         return family
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Family":
         """Return a family of copied weights; it keeps the calibrations and the mode."""
-        family = Family(copy.deepcopy(self.model, memo), self.structure, self.kernel_transforms is not None)
+        model = copy.deepcopy(self.model, memo)
+        family = Family(model, self.structure, self.kernel_transforms is not None, self.quantization)
         if family.kernel_transforms is not None and self.kernel_transforms is not None:
             family.kernel_transforms.load_state_dict(self.kernel_transforms.state_dict())
         family._statistics = copy.deepcopy(self._statistics, memo)
+        family._ranges = copy.deepcopy(self._ranges, memo)
         return family
 
     def train(self, mode: bool = True) -> "Family":
@@ -231,11 +299,11 @@ class Family(nn.Module):
     def count_macs(self, config: Config) -> int:
         """Return the multiply-accumulates of a member for one sample, as PyTorch's own counter counts them.
 
-        The member runs once, on zeros in the shapes of the example inputs, at its own resolution. Raises `SuppleError`
-        where it does not run.
+        The member runs once, on zeros in the shapes of the example inputs, at its own resolution; precision does not
+        count. Raises `SuppleError` where it does not run.
         """
         zeros = self.example_zeros(config)
-        with self.activate(config) as member:
+        with self.activate(self.full_precision(config)) as member:
             return count_macs(member, zeros)
 
     def example_zeros(self, config: Config) -> ModelInputs:

@@ -9,13 +9,18 @@ from torch import nn
 from supple.errors import SuppleError, nearest
 from supple.family.family import Family
 from supple.family.kernel_transform import KernelTransforms
-from supple.space import Config
+from supple.family.quantized.quantization import Quantization
+from supple.family.quantized.ranges import Ranges, ranges_from_tensors, ranges_to_tensors
+from supple.space import Config, Kind
 from supple.storage import Manifest, load_tensors, read_json, save_tensors, seal, verify, write_atomically, write_json
 from supple.trace import Attribute, Structure
 
 ARTIFACT_KIND = "family"
 STRUCTURE_FILE = "structure.json"
 CALIBRATED_FILE = "calibrated.json"
+QUANTIZATION_FILE = "quantization.json"
+RANGED_FILE = "ranged.json"
+RANGES_FILE = "ranges.safetensors"
 STATISTICS_FILE = "statistics.safetensors"
 TRANSFORMS_FILE = "kernel_transforms.safetensors"
 WEIGHTS_FILE = "weights.safetensors"
@@ -36,7 +41,11 @@ def save(family: Family, folder: Path | str) -> None:
     with family.whole() as model:
         save_tensors(target / WEIGHTS_FILE, {key: tensor.detach() for key, tensor in _distinct(model).items()})
     # What an earlier family left there would be sealed too.
-    (target / TRANSFORMS_FILE).unlink(missing_ok=True)
+    for name in (TRANSFORMS_FILE, QUANTIZATION_FILE, RANGED_FILE, RANGES_FILE):
+        (target / name).unlink(missing_ok=True)
+    if family.quantization is not None:
+        write_atomically(target / QUANTIZATION_FILE, family.quantization.to_json())
+        _save_ranges(family, target)
     if family.kernel_transforms is not None:
         save_tensors(target / TRANSFORMS_FILE, family.kernel_transforms.state_dict())
     # Statistics stand under "<number of the config>.<state-dict key>".
@@ -82,11 +91,57 @@ def load(folder: Path | str, model: nn.Module) -> Family:
     with torch.no_grad():
         for key, tensor in tensors.items():
             expected[key].copy_(tensor)
-    family = Family(model, structure, kernel_transform=TRANSFORMS_FILE in manifest.files)
+    quantization = _load_quantization(manifest, structure)
+    ranges = {} if quantization is None else _load_ranges(manifest, structure, quantization)
+    family = Family(model, structure, TRANSFORMS_FILE in manifest.files, quantization)
     if family.kernel_transforms is not None:
         _load_transforms(family.kernel_transforms, manifest)
     family.statistics.update(statistics)
+    family.ranges.update(ranges)
     return family
+
+
+def _save_ranges(family: Family, target: Path) -> None:
+    write_json(target / RANGED_FILE, [config.to_json() for config in family.ranges])
+    # Ranges stand under "<number of the config>.<module path>".
+    save_tensors(
+        target / RANGES_FILE,
+        {
+            f"{number}.{path}": tensor
+            for number, ranges in enumerate(family.ranges.values())
+            for path, tensor in ranges_to_tensors(ranges).items()
+        },
+    )
+
+
+def _load_quantization(manifest: Manifest, structure: Structure) -> Quantization | None:
+    has_bits = any(entry.kind is Kind.BITS for entry in structure.space.dimensions)
+    if has_bits != (QUANTIZATION_FILE in manifest.files):
+        raise SuppleError(f'The family\'s space and its file "{QUANTIZATION_FILE}" do not belong together.')
+    if not has_bits:
+        return None
+    text = manifest.path(QUANTIZATION_FILE).read_text(encoding="utf-8", errors="replace")
+    return Quantization.from_json(text, structure.space)
+
+
+def _load_ranges(manifest: Manifest, structure: Structure, quantization: Quantization) -> dict[Config, Ranges]:
+    path = manifest.path(RANGES_FILE)
+    configs = _configs(manifest.path(RANGED_FILE), structure)
+    known = {layer.path for layer in quantization.layers}
+    found: dict[Config, dict[str, torch.Tensor]] = {config: {} for config in configs}
+    for name, tensor in load_tensors(path).items():
+        number, _, layer = name.partition(".")
+        if not (number.isdecimal() and int(number) < len(configs)) or layer not in known:
+            raise SuppleError(f'Tensor "{name}" in "{path}" holds the ranges of no layer.')
+        found[configs[int(number)]][layer] = tensor
+    return {config: ranges_from_tensors(tensors) for config, tensors in found.items()}
+
+
+def _configs(path: Path, structure: Structure) -> list[Config]:
+    texts = read_json(path)
+    if not isinstance(texts, list):
+        raise SuppleError(f'"{path}" is no list of configs.')
+    return [structure.space.check(Config.from_json(text)) for text in texts]
 
 
 def _load_transforms(transforms: KernelTransforms, manifest: Manifest) -> None:
@@ -118,10 +173,7 @@ def _attribute(module: nn.Module | None, entry: Attribute) -> object:
 
 def _load_statistics(manifest: Manifest, structure: Structure) -> dict[Config, dict[str, torch.Tensor]]:
     path = manifest.path(STATISTICS_FILE)
-    texts = read_json(manifest.path(CALIBRATED_FILE))
-    if not isinstance(texts, list):
-        raise SuppleError(f'"{manifest.path(CALIBRATED_FILE)}" is no list of configs.')
-    configs = [structure.space.check(Config.from_json(text)) for text in texts]
+    configs = _configs(manifest.path(CALIBRATED_FILE), structure)
     statistics: dict[Config, dict[str, torch.Tensor]] = {config: {} for config in configs}
     for name, tensor in load_tensors(path).items():
         number, _, key = name.partition(".")

@@ -7,7 +7,7 @@ from supple.errors import SuppleError, class_and_first_line
 from supple.family import Family
 from supple.progress import Progress
 from supple.runtime.backend import Emitter
-from supple.runtime.onnx_export import exported_model, file_content, remove_notes
+from supple.runtime.onnx_export import file_content, onnx_model
 from supple.runtime.onnx_template import OnnxTemplate
 from supple.runtime.program import Format, Program
 from supple.runtime.target import Target
@@ -40,8 +40,7 @@ def onnx_program(module: nn.Module, inputs: ModelInputs) -> Program:
 
     Raises `SuppleError` where it cannot be exported, or the exporter wrote no valid model.
     """
-    model = exported_model(module, inputs, optimize=True)
-    remove_notes(model)
+    model = onnx_model(module, inputs)
     try:
         onnx.checker.check_model(model, full_check=True)
         return Program(file_content(model), Format.ONNX)

@@ -5,6 +5,9 @@ import torch
 from torch import nn
 
 from supple.errors import SuppleError, class_and_first_line
+from supple.family.quantized.quantizers import precisions_of, without_precision
+from supple.runtime.onnx_graph import simplified
+from supple.runtime.onnx_quantizing import quantized
 from supple.trace import Inputs, ModelInputs
 from supple.trace.modes import evaluating
 from supple.trace.silence import silenced
@@ -49,6 +52,22 @@ def exported_model(module: nn.Module, example_inputs: Inputs, optimize: bool) ->
             f"{inputs.shapes}: {class_and_first_line(_root_cause(error))}"
         ) from error
     _check_batch_is_free(model, module)
+    return model
+
+
+def onnx_model(module: nn.Module, example_inputs: Inputs) -> onnx.ModelProto:
+    """Return a module, exported by itself, as a model without the exporter's notes; a quantized member as integers.
+
+    Raises `SuppleError` where the exporter fails, or ONNX has no form of a layer's precision.
+    """
+    precisions = precisions_of(module)
+    if precisions:
+        plain = without_precision(module)
+        model = simplified(exported_model(plain, example_inputs, optimize=False), plain.state_dict())
+        model = quantized(model, precisions)
+    else:
+        model = exported_model(module, example_inputs, optimize=True)
+    remove_notes(model)
     return model
 
 

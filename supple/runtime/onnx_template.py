@@ -13,8 +13,9 @@ from onnx import numpy_helper
 from supple.errors import SuppleError, first_line
 from supple.family import Family
 from supple.progress import Progress, Silent
-from supple.runtime.onnx_export import exported_model, file_content, remove_notes
+from supple.runtime.onnx_export import exported_model, file_content, onnx_model, remove_notes
 from supple.runtime.onnx_graph import block_ends, needed_nodes, rewired, simplified
+from supple.runtime.onnx_quantizing import quantized
 from supple.runtime.onnx_session import OnnxSession
 from supple.runtime.onnx_sizes import (
     Place,
@@ -94,9 +95,7 @@ class OnnxTemplate:
         if self.reason is None:
             return file_content(self._cut(config))
         inputs = self.example_inputs.map(partial(self.family.resize, config))
-        model = exported_model(self.family.extract(config), inputs, optimize=True)
-        remove_notes(model)
-        return file_content(model)
+        return file_content(onnx_model(self.family.extract(config), inputs))
 
     def outline(self, config: Config, batch: int) -> Outline:
         """Return a member's graph without the values of its weights; it takes a few milliseconds.
@@ -124,7 +123,8 @@ class OnnxTemplate:
             tensors = self.family.materialize(config)
         for entry in weights:
             _fill(model.graph.initializer.add(), entry, tensors[entry.name])
-        return model
+        precisions = self.family.precisions(config)
+        return quantized(model, precisions) if precisions else model
 
     def _frame(self, config: Config) -> tuple[onnx.ModelProto, list[onnx.TensorProto]]:
         """Return a member's graph without its weights, and the full network's in place of those that it needs."""
@@ -156,7 +156,7 @@ class OnnxTemplate:
         return model, weights
 
     def _export(self, config: Config) -> onnx.ModelProto:
-        member = self.family.extract(config)
+        member = self.family.extract(self.family.full_precision(config))
         return simplified(exported_model(member, self.example_inputs, optimize=False), self._weights)
 
     @cached_property
@@ -181,7 +181,9 @@ class OnnxTemplate:
     def _verify(self) -> None:
         """Raise `SuppleError` where a cut member is not what the family extracts."""
         space, rng = self.family.space, random.Random(0)
-        for config in dict.fromkeys([space.max(), space.min(), *(space.sample(rng) for _ in range(RANDOM_CONFIGS))]):
+        tried = [space.max(), space.min(), *(space.sample(rng) for _ in range(RANDOM_CONFIGS))]
+        # Rounded members need calibrated ranges; their graphs differ by what `quantized` puts in.
+        for config in dict.fromkeys(map(self.family.full_precision, tried)):
             model = self._cut(config)
             try:
                 onnx.checker.check_model(model)

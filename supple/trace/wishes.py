@@ -43,27 +43,28 @@ def with_wishes(
 
 def find(space: Space, pattern: str) -> list[Dimension]:
     """Return the dimensions that a pattern finds. Raises `SuppleError`, with the nearest name, where there is none."""
-    found = [entry for entry in space.dimensions if _matches(pattern, entry.name)]
+    found = [entry for entry in space.dimensions if matches(pattern, entry.name)]
     if not found:
-        known = {name for entry in space.dimensions for name in _names_around(entry.name)}
+        known = {name for entry in space.dimensions for name in names_around(entry.name)}
         raise SuppleError(f'No dimension is found by the pattern "{pattern}"{nearest(pattern, known) or "."}')
     return found
 
 
 def _found_to_freeze(structure: Structure, pattern: str) -> list[str]:
     """Return the names of the dimensions that a pattern finds: none for a module or a kind that has none anyway."""
-    found = [entry.name for entry in structure.space.dimensions if _matches(pattern, entry.name)]
+    found = [entry.name for entry in structure.space.dimensions if matches(pattern, entry.name)]
     asks_for_a_kind = pattern.rpartition("*.")[2] in set(Kind)
-    if found or asks_for_a_kind or any(_matches(pattern, key) for key in structure.axes):
+    if found or asks_for_a_kind or any(matches(pattern, key) for key in structure.axes):
         return found
     return [entry.name for entry in find(structure.space, pattern)]
 
 
-def _matches(pattern: str, name: str) -> bool:
-    return any(map(re.compile(translate(pattern)).match, _names_around(name)))
+def matches(pattern: str, name: str) -> bool:
+    """Say whether a pattern is that of a name, or of a module around it."""
+    return any(map(re.compile(translate(pattern)).match, names_around(name)))
 
 
-def _names_around(name: str) -> list[str]:
+def names_around(name: str) -> list[str]:
     """Return the name of a dimension, with and without its number (`width_2`), and of every module around it."""
     parts = name.split(".")
     around = [".".join(parts[: end + 1]) for end in range(len(parts))]
