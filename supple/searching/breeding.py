@@ -10,12 +10,14 @@ from supple.cost.config_arrays import positions_of, random_values
 from supple.searching.dominance import crowding, front_ranks
 from supple.searching.predictors.encoder import ABSENT, Encoder
 from supple.searching.problem import Floats, Values
-from supple.space import Space
+from supple.space import Kind, Space
 
 _SMALL_SPACE = 20_000
 _CROSSED = 0.5
 _CHANGES = 2.0
 """How many values of a child are drawn anew, on average."""
+_IN_ONE_PRECISION = 0.25
+"""The share of random members and of children whose layers all have as few bits, or as many, as they can have."""
 
 Losses = Callable[[Values], Floats]
 """Returns what is expected of configs, (configs, objectives): less is better in every column."""
@@ -29,6 +31,8 @@ class Breeder:
         self.encoder = Encoder(space)
         self._tables = [np.array(entry.values, np.int64) for entry in space.dimensions]
         self._largest = np.array([entry.largest for entry in space.dimensions], np.int64)
+        self._smallest = np.array([entry.smallest for entry in space.dimensions], np.int64)
+        self._bits = np.array([entry.kind is Kind.BITS for entry in space.dimensions], bool)
 
     @cached_property
     def all(self) -> Values | None:
@@ -54,7 +58,7 @@ class Breeder:
         lower = np.minimum(self._positions(drawn), self._positions(again))
         tilted = rng.random(drawn.shape) < np.abs(tilt)
         positions = np.where(tilted, np.where(tilt > 0, higher, lower), self._positions(drawn))
-        return self.proper(self._values(positions))
+        return self.proper(self._some_in_one_precision(self._values(positions), rng))
 
     def children(self, parents: Values, count: int, rng: np.random.Generator) -> Values:
         """Return members that mix two parents each, or none, with a few values drawn anew."""
@@ -62,7 +66,8 @@ class Breeder:
         mixed = np.where((rng.random((count, 1)) < _CROSSED) & (rng.random(one.shape) < 0.5), other, one)
         rate = min(_CHANGES / max(1, one.shape[1]), 0.5)
         fresh = random_values(self.space, count, rng)
-        return self.proper(np.where(rng.random(one.shape) < rate, fresh, mixed))
+        changed = np.where(rng.random(one.shape) < rate, fresh, mixed)
+        return self.proper(self._some_in_one_precision(changed, rng))
 
     def evolved(
         self, start: Values, losses: Losses, rng: np.random.Generator, generations: int, population: int
@@ -76,6 +81,17 @@ class Breeder:
             grown = np.unique(np.concatenate([alive, self.children(alive, 2 * population, rng)]), axis=0)
             alive = grown[best_first(losses(grown))[:population]]
         return alive
+
+    def _some_in_one_precision(self, values: Values, rng: np.random.Generator) -> Values:
+        """Return members some of which have all layers in the fewest bits, or in the most.
+
+        Of many layers, changes one by one hardly ever come to either, and one of them is often the best.
+        """
+        if self._bits.sum() < 2:
+            return values
+        which = rng.random((len(values), 1))
+        fewest = np.where(self._bits & (which < _IN_ONE_PRECISION / 2), self._smallest, values)
+        return np.where(self._bits & (which > 1 - _IN_ONE_PRECISION / 2), self._largest, fewest)
 
     def _positions(self, values: Values) -> NDArray[np.intp]:
         return np.stack(positions_of(self.space, values), axis=1) if len(self.space) else values.astype(np.intp)

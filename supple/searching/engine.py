@@ -12,6 +12,7 @@ from supple.errors import SuppleError
 from supple.progress import Progress
 from supple.searching.baseline import MatchedMembers, searched_before
 from supple.searching.config import SearchConfig
+from supple.searching.corners import corners_of
 from supple.searching.dominance import hypervolume_curve
 from supple.searching.evaluation import Failure, Outcome
 from supple.searching.history import History
@@ -107,8 +108,7 @@ class _Pair:
         self._of_search = self.budget if whole else self.budget - round(self._share * self.budget)
         searcher = seeded_searcher(config.searcher, config.allocated, problem, seed)
         _check_budget(searcher, self._of_search, config)
-        corners = (space.max(), space.min())
-        openings: list[Opening] = [lambda _: (*corners, *firsts), partial(cheapest_members, problem)]
+        openings: list[Opening] = [lambda _: (*corners_of(space), *firsts), partial(cheapest_members, problem)]
         self._search = Run(studies[0], searcher, evaluating.ledger, openings, config.together)
         matched = MatchedMembers(problem, seed, self._share or 1.0, self._search.evaluations_when)
         self._baseline = Run(studies[1], matched, evaluating.ledger)

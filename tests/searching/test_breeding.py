@@ -9,7 +9,7 @@ from searcher_cases import DEPTHS, MANY_WIDTHS, ONE_DIMENSION, OPERATORS
 from supple.cost.config_arrays import configs_of, values_of
 from supple.searching.breeding import Breeder, best_first, without
 from supple.searching.dominance import front_ranks
-from supple.space import Space
+from supple.space import Dimension, Kind, Space
 
 SPACES = {"depths": DEPTHS, "operators": OPERATORS, "many widths": MANY_WIDTHS, "one dimension": ONE_DIMENSION}
 every_space = pytest.mark.parametrize("dimensions", SPACES.values(), ids=SPACES)
@@ -79,3 +79,18 @@ def test_what_is_known_is_left_out():
     values = np.array([[1, 2], [3, 4], [5, 6]])
     assert without(values, np.array([[3, 4]])).tolist() == [[1, 2], [5, 6]]
     assert without(values, values).shape == (0, 2)
+
+
+def test_some_members_have_all_layers_in_the_fewest_bits_and_some_in_the_most():
+    space = Space(Dimension(f"layer_{number}.bits", Kind.BITS, (8, 32)) for number in range(40))
+    breeder, rng = Breeder(space), np.random.default_rng(0)
+    drawn = breeder.random(400, rng)
+    children = breeder.children(drawn, 400, rng)
+    for found in (drawn, children):
+        assert 20 < (found == 8).all(axis=1).sum() < 120
+        assert 20 < (found == 32).all(axis=1).sum() < 120
+
+
+def test_a_space_without_precision_is_bred_as_ever():
+    space = Space(Dimension(f"width_{number}", Kind.WIDTH, (8, 32)) for number in range(40))
+    assert not (Breeder(space).random(400, np.random.default_rng(0)) == 8).all(axis=1).any()
