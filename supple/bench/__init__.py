@@ -40,8 +40,8 @@ CATALOGUE = {
     "train-longer": Entry(
         "supple.bench.train_longer", "how close members of a family come to the same networks alone in time", True, True
     ),
-    "precision": Entry(
-        "supple.bench.precision", "training steps in bf16 on this CPU, next to the same steps in fp32", True
+    "training-precision": Entry(
+        "supple.bench.training_precision", "training steps in bf16 on this CPU, next to the same steps in fp32", True
     ),
     "latency": Entry(
         "supple.bench.latency", "how well latencies are predicted from few measurements, on published tables", True
