@@ -43,6 +43,9 @@ CATALOGUE = {
     "training-precision": Entry(
         "supple.bench.training_precision", "training steps in bf16 on this CPU, next to the same steps in fp32", True
     ),
+    "precision": Entry(
+        "supple.bench.precision", "shape and precision searched together, next to one after the other", True, True
+    ),
     "latency": Entry(
         "supple.bench.latency", "how well latencies are predicted from few measurements, on published tables", True
     ),

@@ -1,0 +1,19 @@
+"""What choosing shape and precision together is worth: on families of our own, on pretrained networks, by operators.
+
+`--models` takes the parts by name: `joint` (families on Fashion-MNIST, every strategy at the same evaluations). What
+is finished is kept in `--folder`.
+"""
+
+from collections.abc import Mapping
+
+from supple.bench import precision_joint
+from supple.bench.form import Benchmark, Options, Outcome
+from supple.bench.parts import run_parts
+from supple.progress import Progress
+
+PARTS: Mapping[str, Benchmark] = {"joint": precision_joint.run}
+
+
+def run(options: Options, progress: Progress) -> Outcome:
+    """Run the chosen parts, or all; raises as `run_parts` does."""
+    return run_parts(PARTS, "strategy", options, progress)
