@@ -14,8 +14,9 @@ from supple.cost.roofline import Roofline
 from supple.cost.sizes import Values, product_at
 from supple.cost.tables import CONFIGS_AT_ONCE, Formula, Tables, Term
 from supple.cost.weights import parameter_terms, weight_file_terms
+from supple.errors import SuppleError
 from supple.family import Family
-from supple.space import Config
+from supple.space import Config, Kind
 from supple.trace import Block
 
 Configs = Config | NDArray[Any]
@@ -24,6 +25,9 @@ Costs = NDArray[np.int64]
 
 class AnalyticCosts:
     """What members take, for one sample at their own resolution, counted from shapes.
+
+    Of the figures, `weights_bytes` alone depends on the precision of layers; traffic and activations are those of
+    float32.
 
     Every method takes one config, or the values of many in an array (configs, dimensions), the dimensions in the order
     of the space (`supple.cost.config_arrays`); it returns one number per config, (configs,), or (1,) for one config.
@@ -49,13 +53,18 @@ class AnalyticCosts:
         """Return the multiply-accumulates, as `Family.count_macs` counts them on a batch of one."""
         return self._looked_up(self._macs, configs).astype(np.int64)
 
-    def weights_bytes(self, configs: Configs, bits: int | Mapping[str, int] = 32) -> Costs:
-        """Return the bytes of the weights in a file: parameters at `bits` each, and buffers as they are.
+    def weights_bytes(self, configs: Configs, bits: int | Mapping[str, int] | None = None) -> Costs:
+        """Return the bytes of the weights in a file: parameters in their precision, and buffers as they are.
 
-        `bits`: one number, or numbers by state-dict key; parameters that it leaves out have 32. A parameter fills
-        whole bytes. A tensor that modules share is there once, under its first key. The file's header is not counted.
-        Raises `SuppleError` for a key that is no parameter, or for other bits than 1 to 64.
+        Without `bits`, weights have the precision that the config gives their layers, with the scales that belong to
+        it (float32 for each output channel, or for each block of input features), and other parameters 32 bits.
+        `bits`: one number for all parameters, or numbers by state-dict key; those that it leaves out have 32, and there
+        are no scales. A parameter fills whole bytes. A tensor that modules share is there once, under its first key.
+        What a file holds besides, such as zero points and the graph, is not counted. Raises `SuppleError` for a key
+        that is no parameter, or for other bits than 1 to 64.
         """
+        if bits is None:
+            return self._looked_up(self._weights_bytes, configs).astype(np.int64)
         return self._looked_up(Tables(self._space, weight_file_terms(self.family, bits)), configs).astype(np.int64)
 
     def traffic_bytes(self, configs: Configs) -> Costs:
@@ -68,7 +77,11 @@ class AnalyticCosts:
         return self._looked_up(self._traffic, configs).astype(np.int64)
 
     def roofline_ms(self, configs: Configs, device: Roofline) -> NDArray[np.float64]:
-        """Return the milliseconds that members take at best on a device: the sum of what their operators take."""
+        """Return the milliseconds that members take at best on a device: the sum of what their operators take.
+
+        Raises `SuppleError` for members with layers in another precision than 32 bits: a roofline is that of float32.
+        """
+        self._refuse_other_precisions(configs)
         return self._looked_up(Tables(self._space, self._terms(partial(_milliseconds, device=device))), configs)
 
     def peak_activation_bytes(self, configs: Configs) -> Costs:
@@ -84,6 +97,19 @@ class AnalyticCosts:
     def peak_memory_is_exact(self, config: Config) -> bool:
         """Say whether the order of `peak_activation_bytes` is surely the best, not only a good one."""
         return self._peak.is_exact(self._space.check(config))
+
+    def _refuse_other_precisions(self, configs: Configs) -> None:
+        values = self._values(configs)
+        for column, entry in enumerate(self._space.dimensions):
+            if entry.kind is Kind.BITS and (values[:, column] != entry.largest).any():
+                raise SuppleError(
+                    f'A roofline tells what members take in float32, and here "{entry.name}" has other bits: measure '
+                    "such members on a target."
+                )
+
+    @cached_property
+    def _weights_bytes(self) -> Tables:
+        return Tables(self._space, weight_file_terms(self.family, None))
 
     @cached_property
     def _peak(self) -> PeakMemory:

@@ -100,8 +100,11 @@ class FamilyGraph:
 
 
 def record_member(family: Family, config: Config) -> Recording:
-    """Record a run of a member on one sample at its own resolution. Raises `SuppleError` where it does not run."""
-    with evaluating(family.model), family.activate(config) as member, all_options(member):
+    """Record a run of a member on one sample at its own resolution, in full precision.
+
+    Raises `SuppleError` where it does not run.
+    """
+    with evaluating(family.model), family.activate(family.full_precision(config)) as member, all_options(member):
         return record(member, family.example_zeros(config))
 
 
@@ -119,6 +122,9 @@ class _Runs:
         self.recording = record_member(family, family.space.max())
         self._alone: list[tuple[int, Dimension, int]] = []
         for entry in family.space.dimensions:
+            # Precision changes no size.
+            if entry.kind is Kind.BITS:
+                continue
             values = entry.values[:-1] if entry.kind is Kind.RESOLUTION else entry.values[:1]
             for value in values:
                 if value != entry.largest:

@@ -20,6 +20,7 @@ from supple.family import Family
 from supple.family.counting import samples_of
 from supple.space import Config
 from supple.trace import ModelInputs
+from supple.trace.modes import in_mode
 from supple.training.config import Accelerator
 from supple.training.optimizer import build_optimizer
 from supple.training.precision import Precision, choose_precision
@@ -57,8 +58,8 @@ def measure_training(
 ) -> list[TrainingCost]:
     """Return what training each member by itself costs: forward, backward and AdamW's update on random batches.
 
-    Members are taken out of the family. Their steps are timed in rounds with those of the full member, and all times
-    are as if the latter took `reference_ms`, by default what it takes in these rounds. The loss is the mean square of
+    Members are taken out of the family, with the rounding of layers that are quantized. Their steps are timed in rounds
+    with those of the full member, and all times are as if the latter took `reference_ms`, by default what it takes in these rounds. The loss is the mean square of
     the first output, whose own cost is small. On a GPU the memory is what PyTorch has allocated for the member; on a
     CPU it is what its tensors hold.
 
@@ -102,7 +103,9 @@ class _Trained:
     """A member with its optimizer and a batch, ready for steps."""
 
     def __init__(self, family: Family, config: Config, setting: TrainingSetting, device: torch.device) -> None:
-        self.model: nn.Module = family.extract(config).train()
+        # In training mode, layers that are quantized round over what each batch holds: there is nothing to calibrate.
+        with in_mode(family.model, training=True):
+            self.model: nn.Module = family.extract(config)
         choice = choose_precision(setting.precision, device, self.model)
         self.inputs = _batch(family, config, setting.batch_size).map(lambda tensor: tensor.to(device))
         self._fabric = Fabric(accelerator=device.type, devices=1, precision=choice.precision.value)
