@@ -59,9 +59,9 @@ def measure_training(
     """Return what training each member by itself costs: forward, backward and AdamW's update on random batches.
 
     Members are taken out of the family, with the rounding of layers that are quantized. Their steps are timed in rounds
-    with those of the full member, and all times are as if the latter took `reference_ms`, by default what it takes in these rounds. The loss is the mean square of
-    the first output, whose own cost is small. On a GPU the memory is what PyTorch has allocated for the member; on a
-    CPU it is what its tensors hold.
+    with those of the full member, and all times are as if the latter took `reference_ms`, by default what it takes in
+    these rounds. The loss is the mean square of the first output, whose own cost is small. On a GPU the memory is what
+    PyTorch has allocated for the member; on a CPU it is what its tensors hold.
 
     Raises `SuppleError` where there is no such device, the shapes of the example inputs could not be written down or
     have no axis of samples, a member does not train on them, or there is not enough memory.
