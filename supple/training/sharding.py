@@ -27,8 +27,13 @@ def sharded(family: Family, processes: Processes) -> Iterator[Family]:
     The copy is there to be trained and run: `activate` makes its members, but `materialize`, `extract` and `save` take
     the parameters where none is whole. Its gradients are summed over the processes by each backward pass. At the end of
     the context, without an error, its weights and statistics are copied into `family`, which stays where it is: whole,
-    in the memory of each machine. Raises `SuppleError` for a family with kernel transforms.
+    in the memory of each machine. Raises `SuppleError` for a family with kernel transforms, or
+    with dimensions of precision.
     """
+    if family.quantization is not None:
+        raise SuppleError(
+            'A quantized family cannot be sharded: train the family that it was made of, or set sharding to "none".'
+        )
     if family.kernel_transforms is not None:
         raise SuppleError(
             "A family with kernel transforms cannot be sharded: convert it without kernel_transform, or set sharding "

@@ -8,7 +8,7 @@ from sharding_cases import CASES, train
 from torchrun import torchrun
 
 from supple.errors import SuppleError
-from supple.family import convert
+from supple.family import convert, quantize
 from supple.storage import load_tensors
 from supple.training.processes import Processes
 from supple.training.sharding import sharded
@@ -52,4 +52,14 @@ def test_kernel_transforms_are_refused():
     assert str(caught.value) == (
         "A family with kernel transforms cannot be sharded: convert it without kernel_transform, or set sharding to "
         '"none".'
+    )
+
+
+def test_dimensions_of_precision_are_refused():
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.Flatten(), torch.nn.Linear(8 * 16, 2))
+    family = quantize(convert(model, torch.randn(2, 1, 6, 6)))
+    with pytest.raises(SuppleError) as caught, sharded(family, Processes()):
+        pass
+    assert str(caught.value) == (
+        'A quantized family cannot be sharded: train the family that it was made of, or set sharding to "none".'
     )

@@ -60,11 +60,9 @@ class BlockGrid:
 
     def rounded(self, x: torch.Tensor) -> torch.Tensor:
         """Return x at the nearest numbers that the grid holds."""
-        scale = self._along(x)
-        ratio = x / scale
-        whole = torch.round(ratio).clamp(self.low, self.high)
-        # Straight through: the gradient of what was not clipped is that of x.
-        return (ratio.clamp(self.low, self.high) + (whole - ratio.clamp(self.low, self.high)).detach()) * scale
+        with torch.no_grad():
+            there = self.integers(x) * self._along(x)
+        return x + (there - x).detach() if x.requires_grad else there
 
     def integers(self, x: torch.Tensor) -> torch.Tensor:
         """Return the whole numbers that stand for x, as int32."""
