@@ -56,7 +56,7 @@ def test_kernel_transforms_are_refused():
 
 
 def test_dimensions_of_precision_are_refused():
-    model = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.Flatten(), torch.nn.Linear(8 * 16, 2))
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 16, 3), torch.nn.Flatten(), torch.nn.Linear(16 * 16, 2))
     family = quantize(convert(model, torch.randn(2, 1, 6, 6)))
     with pytest.raises(SuppleError) as caught, sharded(family, Processes()):
         pass
