@@ -29,6 +29,7 @@ class LatencyMeter:
         self._meter = ProgramMeter(emitter.emit(reference), device, store)
         self._seconds = seconds_per_member
         self._measured: dict[Config, Latency] = {}
+        self._file_bytes: dict[Config, int] = {}
 
     def measure(self, config: Config) -> Latency:
         """Return how long a member takes for one batch. Raises `MeasurementFailed` where the device cannot tell."""
@@ -42,5 +43,12 @@ class LatencyMeter:
         new = [config for config in dict.fromkeys(configs) if config not in self._measured]
         if new:
             programs = [self._emitter.emit(config) for config in new]
+            self._file_bytes.update((config, len(entry.content)) for config, entry in zip(new, programs, strict=True))
             self._measured.update(zip(new, self._meter.measure(programs, DEFAULT_EFFORT, self._seconds), strict=True))
         return [self._measured[config] for config in configs]
+
+    def file_bytes(self, config: Config) -> int:
+        """Return the size of a member's program, as a file of it has."""
+        if config not in self._file_bytes:
+            self._file_bytes[config] = len(self._emitter.emit(config).content)
+        return self._file_bytes[config]

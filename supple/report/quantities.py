@@ -81,6 +81,7 @@ def quantity_in(search: SearchSummary, figure: str) -> Quantity:
 _NAMES = {
     "latency_ms": "latency",
     "energy_mj": "energy",
+    "file_bytes": "file size",
     "macs": "MACs",
     "weights_bytes": "size of the weights",
     "traffic_bytes": "memory traffic",
@@ -89,6 +90,7 @@ _NAMES = {
 _UNITS = {
     "latency_ms": "ms",
     "energy_mj": "mJ",
+    "file_bytes": "bytes",
     "weights_bytes": "bytes",
     "traffic_bytes": "bytes",
     "peak_memory_bytes": "bytes",

@@ -18,6 +18,14 @@ def _one_as_several(value: Any) -> Any:
 Texts = Annotated[tuple[str, ...], BeforeValidator(_one_as_several)]
 """One text, or several."""
 
+
+def _listed(value: Any) -> Any:
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+"""Words, or one text with commas between them."""
+
 # They decide how long a search goes on, and how fast, not what it proposes next.
 _NOT_DECISIVE = {"budget", "patience", "seeds", "workers"}
 
@@ -36,6 +44,11 @@ class SearchConfig(BaseModel):
     )
     constraints: Texts = Field(
         (), description='what members must keep, as "latency_ms <= 5 on onnxruntime:cpu" or "parameters <= 1e6"'
+    )
+    dimensions: Words | None = Field(
+        None,
+        description="what is searched: shape (all dimensions but bits), bits, another kind, or patterns of dimension "
+        "names; the others stay at their largest value; all if not set",
     )
     budget: int = Field(64, ge=4, description="members that are evaluated in all, those of the baseline included")
     searcher: SearcherChoice = Field(BayesianConfig(), description="how the next member is chosen")
@@ -88,4 +101,6 @@ class SearchConfig(BaseModel):
 
     def settings(self) -> str:
         """Return those settings that a study is bound to: with others its history would be another."""
-        return self.model_dump_json(exclude=_NOT_DECISIVE)
+        # Studies of before there was a choice of dimensions searched all of them.
+        not_decisive = _NOT_DECISIVE if self.dimensions is not None else {*_NOT_DECISIVE, "dimensions"}
+        return self.model_dump_json(exclude=not_decisive)

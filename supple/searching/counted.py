@@ -12,7 +12,8 @@ COUNTED = ("parameters", "macs", "weights_bytes", "traffic_bytes", "peak_memory_
 """Their names; the peak is that of the activations."""
 
 ALWAYS = ("parameters", "macs")
-"""Those that every evaluation of a family's member holds."""
+"""Those that every evaluation of a family's member holds; where members differ in precision, the bytes of their weights
+too."""
 
 
 def counted_figures(family: Family, names: set[str], progress: Progress) -> dict[str, KnownFigure]:
@@ -22,7 +23,8 @@ def counted_figures(family: Family, names: set[str], progress: Progress) -> dict
     multiply-accumulates counted one member at a time; where even that cannot be, there are parameters alone. Raises
     `SuppleError` where a name is wanted that cannot be had.
     """
-    wanted = [name for name in COUNTED if name in names or name in ALWAYS]
+    always = ALWAYS if family.quantization is None else (*ALWAYS, "weights_bytes")
+    wanted = [name for name in COUNTED if name in names or name in always]
     try:
         costs = AnalyticCosts(family)
         return {name: _formula(_method(costs, name)) for name in wanted}

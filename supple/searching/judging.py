@@ -29,6 +29,9 @@ from supple.trace import ModelInputs
 
 LATENCY = "latency_ms"
 ENERGY = "energy_mj"
+FILE = "file_bytes"
+MEASURED = (LATENCY, ENERGY, FILE)
+"""The figures that every target has its own of."""
 EXAMPLES = 2
 
 Qualities = Callable[[Sequence[Config]], Sequence[float | Failure]]
@@ -40,19 +43,21 @@ Measure = Callable[[Config], float]
 
 @dataclass(frozen=True)
 class TargetMeter:
-    """Measures members on one target: latency always, energy where it is wanted."""
+    """Measures members on one target: latency always; `wanted` are the names of the other figures."""
 
     address: str
     device: MeasuringDevice
     emitter: Emitter
     latency: LatencyMeter
-    takes_energy: bool
+    wanted: frozenset[str]
 
     def figures(self, config: Config) -> tuple[dict[str, float], Latency]:
         """Return what was measured, by full name. Raises `MeasurementFailed` where the device cannot tell."""
         latency = self.latency.measure(config)
         found = {on_target(LATENCY, self.address): latency.median_ms}
-        if self.takes_energy:
+        if FILE in self.wanted:
+            found[on_target(FILE, self.address)] = float(self.latency.file_bytes(config))
+        if ENERGY in self.wanted:
             energy = self.device.measure_energy([self.emitter.emit(config)])
             if isinstance(energy, NoCounter):
                 raise SuppleError(f'Energy cannot be measured on "{self.address}": {energy.reason}')
@@ -60,15 +65,20 @@ class TargetMeter:
         return found, latency
 
 
+def wanted_on(address: str, problem: Problem) -> frozenset[str]:
+    """Return the names of the figures, besides latency, that a problem wants of a target."""
+    return frozenset(name for name in (ENERGY, FILE) if on_target(name, address) in problem.figures)
+
+
 @contextmanager
 def opened_meters(
     networks: Networks,
-    wanted: Mapping[str, bool],
+    wanted: Mapping[str, frozenset[str]],
     store: MeasurementStore,
     seconds_per_latency: float,
     progress: Progress,
 ) -> Iterator[list[TargetMeter]]:
-    """Open what measures on each target; `wanted` says of each whether energy is measured too.
+    """Open what measures on each target; `wanted` says of each what is measured besides latency.
 
     Raises `SuppleError` for a target that this machine lacks, or that measures at another resolution than the data's.
     """
@@ -76,14 +86,14 @@ def opened_meters(
     inputs = ModelInputs.of(networks.calibration[0])
     with ExitStack() as stack:
         meters = []
-        for address, takes_energy in wanted.items():
+        for address, names in wanted.items():
             target = parse_target(address)
             check_resolution(target, inputs.tensors[0])
             examples = inputs.map(lambda tensor: tensor[:EXAMPLES])
             emitter = backend_for(target).emitter(family, examples, target, progress)
             device = stack.enter_context(open_device(target))
             latency = LatencyMeter(emitter, family.space.max(), device, store, seconds_per_latency)
-            meters.append(TargetMeter(address, device, emitter, latency, takes_energy))
+            meters.append(TargetMeter(address, device, emitter, latency, names))
         yield meters
 
 

@@ -86,7 +86,7 @@ def sweep(
     at 0. Blended dimensions see a Gumbel-softmax; the value of a sampled one is drawn, and its logits learn by how much
     better than usual the loss was. A step whose loss is not finite teaches nothing.
     """
-    space = relaxation.family.space
+    space = relaxation.space
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     logits = {entry.name: torch.zeros(len(entry.values), requires_grad=True) for entry in space.dimensions}
     optimizer = torch.optim.Adam(list(logits.values()), pace.learning_rate, betas=(0.9, 0.99))
@@ -144,7 +144,7 @@ def gap(relaxation: Relaxation, batches: Iterable[Any], task: Task) -> float:
 
     At least a hundredth of what the largest loses: what makes cost weights comparable must not vanish.
     """
-    space = relaxation.family.space
+    space = relaxation.space
     ends: list[list[float]] = []
     for batch in batches:
         with normalised_by_batch(relaxation.family), torch.no_grad():

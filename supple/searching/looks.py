@@ -70,14 +70,19 @@ def look(networks: Networks, configs: Sequence[Config], part: Part) -> list[floa
 
     The family's mode and its calibrations are as before.
     """
-    statistics = networks.family.statistics
-    before = {config: statistics[config] for config in configs if config in statistics}
-    with in_mode(networks.family, training=False):
+    family = networks.family
+    # Members of one shape share both.
+    shapes = set(map(family.full_precision, configs))
+    statistics = {shape: family.statistics[shape] for shape in shapes & family.statistics.keys()}
+    ranges = {shape: family.ranges[shape] for shape in shapes & family.ranges.keys()}
+    with in_mode(family, training=False):
         calibration = list(_few(part).of(networks.calibration))
-        found = evaluate_together(networks.family, configs, part.of(networks.valid_data), networks.task, calibration)
-    for config in configs:
-        statistics.pop(config, None)
-    statistics.update(before)
+        found = evaluate_together(family, configs, part.of(networks.valid_data), networks.task, calibration)
+    for shape in shapes:
+        family.statistics.pop(shape, None)
+        family.ranges.pop(shape, None)
+    family.statistics.update(statistics)
+    family.ranges.update(ranges)
     return found
 
 

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.connection import Connection, wait
 from signal import Signals
 
@@ -18,8 +17,8 @@ from supple.searching.judging import Qualities
 from supple.searching.networks import Networks
 from supple.searching.process_facts import computed
 from supple.space import Config
-from supple.training import evaluate_together
 from supple.training.evaluating_process import EvaluateGroup, Refused, work
+from supple.training.evaluator import Evaluator
 
 TRIES = 3
 """How often a member is evaluated whose process dies."""
@@ -184,10 +183,7 @@ def opened_workers(networks: Networks, count: int) -> Iterator[Qualities]:
 
     Raises `SuppleError` where the family or the data cannot be sent to other processes.
     """
-    data, task = networks.valid_data, networks.task
-    evaluate = partial(
-        evaluate_together, networks.family, data=data, task=task, calibration_inputs=networks.calibration
-    )
+    evaluate = Evaluator(networks.family, networks.valid_data, networks.task, networks.calibration)
     workers: list[Workers] = []
 
     def by_workers(configs: Sequence[Config]) -> list[float | Failure]:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from supple.errors import SuppleError
 from supple.family import Family
 from supple.progress import Progress, Silent
-from supple.runtime import parse_target
+from supple.runtime import check_formats, parse_target
 from supple.searching.config import SearchConfig
 from supple.searching.counted import COUNTED, counted_figures
+from supple.searching.dimensions import searched_space
 from supple.searching.feasibility import check_known_constraints
-from supple.searching.judging import ENERGY, LATENCY
+from supple.searching.judging import LATENCY, MEASURED
 from supple.searching.networks import figure_of
 from supple.searching.problem import KnownFigure, Problem, as_known
 from supple.searching.wishes import (
@@ -21,7 +22,7 @@ from supple.searching.wishes import (
     understand_constraints,
     understand_objectives,
 )
-from supple.space import Config, Space
+from supple.space import Config, Kind, Space
 from supple.training import Classification
 from supple.training.task import Task
 
@@ -41,22 +42,25 @@ def family_problem(
 ) -> Problem:
     """Return what a search of a family is about; `measures` are the names of the caller's own, `costs` are theirs.
 
-    Raises `SuppleError` for figures that nobody knows, for constraints that contradict each other, and for those on
+    Its space is the part of the family's that is searched. Raises `SuppleError` for dimensions that there are none of,
+    for figures that nobody knows, for constraints that contradict each other, and for those on
     known figures that no member keeps (with the nearest that one keeps).
     """
+    space = searched_space(family.space, config.dimensions)
     metric = figure_of(task)
     directions = {metric: Direction.MAXIMIZE if task.higher_is_better else Direction.MINIMIZE}
-    directions |= dict.fromkeys((LATENCY, ENERGY, *COUNTED), Direction.MINIMIZE)
+    directions |= dict.fromkeys((*MEASURED, *COUNTED), Direction.MINIMIZE)
     targets = tuple(str(parse_target(address)) for address in config.targets)
-    words = Vocabulary(_with_own(directions, measures, costs), frozenset({LATENCY, ENERGY}), targets)
+    words = Vocabulary(_with_own(directions, measures, costs), frozenset(MEASURED), targets)
     names = {parse_objective(text)[0] for text in config.objectives}
     names |= {parse_constraint(text)[0] for text in config.constraints}
     known = counted_figures(family, names, progress) | _known(family.space, costs)
-    return _posed(family.space, config, words, (metric, LATENCY), known)
+    return _posed(space, config, words, (metric, LATENCY), known)
 
 
 def space_problem(space: Space, config: SearchConfig, measures: Iterable[str], costs: Mapping[str, Cost]) -> Problem:
     """Return what a search of a space without a family is about; raises as `family_problem` does."""
+    searched = searched_space(space, config.dimensions)
     measures = tuple(measures)
     if not measures:
         raise SuppleError(
@@ -64,7 +68,7 @@ def space_problem(space: Space, config: SearchConfig, measures: Iterable[str], c
             "costs in the same way."
         )
     words = Vocabulary(_with_own({}, measures, costs))
-    return _posed(space, config, words, (*measures, *costs), _known(space, costs))
+    return _posed(searched, config, words, (*measures, *costs), _known(space, costs))
 
 
 def targets_of(config: SearchConfig, problem: Problem) -> tuple[str, ...]:
@@ -72,6 +76,13 @@ def targets_of(config: SearchConfig, problem: Problem) -> tuple[str, ...]:
     given = (str(parse_target(address)) for address in config.targets)
     named = filter(None, map(target_of, problem.figures))
     return tuple(dict.fromkeys([*given, *named]))
+
+
+def check_precisions(family: Family, problem: Problem, targets: Iterable[str]) -> None:
+    """Raise `SuppleError` where precision is searched and a target cannot run one that the family offers."""
+    if any(entry.kind is Kind.BITS and len(entry.values) > 1 for entry in problem.space.dimensions):
+        for address in targets:
+            check_formats(family, parse_target(address))
 
 
 def _posed(

@@ -80,13 +80,16 @@ class Problem:
     def cost_proxy(self) -> Callable[[Config], float] | None:
         """Return a known figure that tells roughly what a member costs, for draws near a cost, if there is one.
 
-        It is an objective to be minimised, if one is known, or the first of the known figures.
+        It is an objective to be minimised, if one is known, or the first of the known figures; of those, one that is
+        not the same for the largest and the smallest member, as multiply-accumulates are where precision alone is
+        searched.
         """
-        names = [entry.figure for entry in self.objectives if entry.figure in self.known] or [*PROXIES, *self.known]
-        name = next((name for name in names if name in self.known), None)
-        if name is None:
+        names = [entry.figure for entry in self.objectives if entry.figure in self.known]
+        found = [self.known[name] for name in (*names, *PROXIES, *self.known) if name in self.known]
+        if not found:
             return None
-        figure = self.known[name]
+        ends = self.values([self.space.min(), self.space.max()])
+        figure = next((entry for entry in found if np.ptp(entry(ends)) > 0), found[0])
         return lambda config: float(figure(values_of(self.space, [config]))[0])
 
 

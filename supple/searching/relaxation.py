@@ -6,7 +6,7 @@ forward pass is enough); Liu et al., DARTS: Differentiable Architecture Search, 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from supple.family import Family
 from supple.family.activation import Change, Place, parameter_places, places_by_tensor, recurrent_changes
-from supple.space import Config, Dimension, Kind
+from supple.space import Config, Dimension, Kind, Space
 from supple.trace import Axis, Block, ModelInputs, Structure
 from supple.trace.choice import all_options
 from supple.trace.modes import in_mode
@@ -41,48 +41,57 @@ class Relaxation:
     transformed, and what the user's own code computes from sizes. Shared weights take no gradients; the shares do.
     """
 
-    def __init__(self, family: Family, blended: Sequence[str]) -> None:
+    def __init__(self, family: Family, blended: Sequence[str], space: Space | None = None) -> None:
+        """`space`: the part of the family's space whose values there are to choose from; all of it for None."""
         self.family = family
+        self.space = family.space if space is None else space
         self.blended = tuple(blended)
         self.sampled = tuple(entry.name for entry in family.space.dimensions if entry.name not in set(blended))
         operators = [entry.name for entry in family.space.dimensions if entry.kind is Kind.OPERATOR]
         self._runs_all_options = bool(operators) and set(operators) <= set(blended)
         # Of choices that are not blended, one option is there.
         structure = family.structure
-        self._base = family.with_structure(structure.with_all_options()) if self._runs_all_options else family
+        all_there = self._runs_all_options
+        self._base = family.with_structure(structure.with_all_options(), family.quantization) if all_there else family
         self._blocks = [block for block in structure.blocks if block.dimension in set(blended)]
-        self._kept = _KeptIndices(structure, blended)
+        self._kept = _KeptIndices(self.space, blended)
         self._weights = places_by_tensor(parameter_places(family.model))
         self._recurrent = [module for module in family.model.modules() if isinstance(module, nn.RNNBase)]
 
     @classmethod
-    def of(cls, family: Family, inputs: ModelInputs) -> "Relaxation":
+    def of(cls, family: Family, inputs: ModelInputs, space: Space | None = None) -> "Relaxation":
         """Return the relaxation that blends every dimension for which shares of 0 and 1 give the member.
 
-        `inputs`: a few samples; the network runs about twice per dimension on them, in eval mode.
+        `space` is as for the constructor; what has one value there is not blended. `inputs`: a few samples; the network
+        runs about twice per dimension on them, in eval mode.
         """
         with in_mode(family, training=False):
-            accepted = _accepted_operators(family, inputs)
-            config = family.space.max()
+            space = family.space if space is None else space
+            accepted = _accepted_operators(family, inputs, space)
+            config = space.max()
             # Blocks last: what is inside them is tried while they are there.
-            for entry in sorted(family.space.dimensions, key=lambda entry: entry.kind is Kind.DEPTH):
+            for entry in sorted(space.dimensions, key=lambda entry: entry.kind is Kind.DEPTH):
                 if entry.name in accepted or not _can_blend(entry, family.structure):
                     continue
-                tried = family.space.config({**config, entry.name: entry.smallest})
-                if cls(family, [*accepted, entry.name])._is_true(tried, inputs):
+                tried = space.config({**config, entry.name: entry.smallest})
+                if cls(family, [*accepted, entry.name], space)._is_true(tried, inputs):
                     accepted.append(entry.name)
                     config = tried
-        return cls(family, accepted)
+        return cls(family, accepted, space)
 
     @contextmanager
     def blend(self, shares: Shares, values: Mapping[str, int] = {}) -> Iterator[nn.Module]:
         """Make the module tree the blended network while the context lasts.
 
-        `shares` of every blended dimension; `values` of the sampled ones, which otherwise have their largest.
+        `shares` of every blended dimension; `values` of the sampled ones, which otherwise have their largest. Layers
+        that are quantized round over what each batch holds: a blend has no calibrated ranges.
         """
         base = self._base.space.config({name: values[name] for name in self.sampled if name in values})
+        is_rounded = self._base.full_precision(base) != base
         with ExitStack() as stack:
-            model = stack.enter_context(self._base.activate(base))
+            # The mode at the start decides which ranges those are.
+            with in_mode(self._base.model, training=True) if is_rounded else nullcontext():
+                model = stack.enter_context(self._base.activate(base))
             if self._runs_all_options:
                 stack.enter_context(all_options(model))
             changes, masks = self._blended_weights(shares, base)
@@ -96,9 +105,7 @@ class Relaxation:
         """Return the shares that stand for one member: 1 for its values, 0 for all others."""
         device = next(self.family.parameters()).device
         return {
-            name: torch.tensor(
-                [float(value == config[name]) for value in self.family.space[name].values], device=device
-            )
+            name: torch.tensor([float(value == config[name]) for value in self.space[name].values], device=device)
             for name in self.blended
         }
 
@@ -126,7 +133,7 @@ class Relaxation:
         return not all(any(place.key.startswith(path + ".") for path in dropped) for place in places)
 
     def _blend_block(self, block: Block, shares: Tensor) -> torch.utils.hooks.RemovableHandle:
-        values = self.family.space[block.dimension].values
+        values = self.space[block.dimension].values
         present = torch.tensor([float(block.is_present({block.dimension: value})) for value in values])
         share = (shares * present.to(shares)).sum()
         hook = _weighed if self.family.space[block.dimension].kind is Kind.OPERATOR else _passing_on
@@ -165,27 +172,27 @@ def normalised_by_batch(model: nn.Module) -> Iterator[None]:
             yield
 
 
-def _accepted_operators(family: Family, inputs: ModelInputs) -> list[str]:
+def _accepted_operators(family: Family, inputs: ModelInputs, space: Space) -> list[str]:
     """Return the choices, if the outputs of all their options can be blended; else none of them."""
-    operators = [entry for entry in family.space.dimensions if entry.kind is Kind.OPERATOR]
+    operators = [entry for entry in space.dimensions if entry.kind is Kind.OPERATOR]
     names = [entry.name for entry in operators]
-    relaxation = Relaxation(family, names)
-    configs = [family.space.config({entry.name: value}) for entry in operators for value in entry.values]
+    relaxation = Relaxation(family, names, space)
+    configs = [space.config({entry.name: value}) for entry in operators for value in entry.values]
     return names if all(relaxation._is_true(config, inputs) for config in configs) else []
 
 
 def _can_blend(entry: Dimension, structure: Structure) -> bool:
-    """Say whether the structure binds a dimension to weights or blocks, and to nothing else."""
+    """Say whether there is a choice, and the structure binds it to weights or blocks, and to nothing else."""
     is_bound = any(entry.name in axis.dimensions for axes in structure.axes.values() for axis in axes)
     is_bound = is_bound or any(block.dimension == entry.name for block in structure.blocks)
-    return is_bound and entry.kind not in (Kind.OPERATOR, Kind.RESOLUTION)
+    return len(entry.values) > 1 and is_bound and entry.kind not in (Kind.OPERATOR, Kind.RESOLUTION)
 
 
 class _KeptIndices:
     """Which indices of an axis each value of a dimension keeps, and how much of a weight there is by shares."""
 
-    def __init__(self, structure: Structure, blended: Sequence[str]) -> None:
-        self._space = structure.space
+    def __init__(self, space: Space, blended: Sequence[str]) -> None:
+        self._space = space
         self._blended = frozenset(blended)
         self._tables: dict[tuple[str, bool], Tensor] = {}
 

@@ -12,15 +12,14 @@ from supple.progress import Progress, Silent
 from supple.searching.config import SearchConfig
 from supple.searching.digests import conditions_of, weights_digest
 from supple.searching.engine import run_search
-from supple.searching.judging import ENERGY, Judge, Measure, opened_meters
+from supple.searching.judging import Judge, Measure, opened_meters, wanted_on
 from supple.searching.networks import Networks
 from supple.searching.opening import opened_studies
 from supple.searching.parallel import opened_workers
-from supple.searching.posing import Cost, family_problem, space_problem, targets_of
+from supple.searching.posing import Cost, check_precisions, family_problem, space_problem, targets_of
 from supple.searching.result import SearchResult
 from supple.searching.study import WEIGHTS
 from supple.searching.warm_start import begin
-from supple.searching.wishes import on_target
 from supple.space import Space
 from supple.training import Classification
 from supple.training.task import Task
@@ -41,11 +40,13 @@ def search(
     """Find the members that are best by the objectives of `config`, among those that keep its constraints.
 
     Of a family, the figures are the task's metric on `valid_data`, after batch norm was calibrated on `train_data`;
-    `latency_ms` and `energy_mj`, measured on each of `config.targets`; `parameters`, `macs`, `weights_bytes`,
-    `traffic_bytes` and `peak_memory_bytes` (of the activations, for one sample), which are counted. Of a space without
-    a family they are those that the caller gives. `measures` are functions of a config that take time, such as a metric
-    of your own, by name; `costs` are functions that take none, are called for thousands of configs, and do not fall
-    where a dimension grows; less of them is better. Name the direction of a measure: "maximize robustness".
+    `latency_ms`, `energy_mj` and `file_bytes` (of the exported program), measured on each of `config.targets`;
+    `parameters`, `macs`, `weights_bytes`, `traffic_bytes` and `peak_memory_bytes` (of the activations, for one sample),
+    which are counted. Of a space without a family they are those that the caller gives. `measures` are functions of a
+    config that take time, such as a metric of your own, by name; `costs` are functions that take none, are called for
+    thousands of configs, and do not fall where a dimension grows; less of them is better. Name the direction of a
+    measure: "maximize robustness". Where the family has dimensions of precision (`supple.quantize`), shape and
+    precision are searched together, or what `config.dimensions` names of them.
 
     With `study`, a file of SQLite or the URL of a database (`postgresql://USER@HOST/DATABASE`), nothing that was
     finished is lost, and a search that was interrupted goes on from there, with the same weights; latencies stay on one
@@ -60,7 +61,9 @@ def search(
         raise SuppleError("A family is searched with data: give train_data, which calibrates members, and valid_data.")
     networks = Networks.of(family, train_data, valid_data, task, config.calibration_images)
     problem = replace(family_problem(family, config, task, measures, costs, progress), networks=networks)
-    wanted = {address: on_target(ENERGY, address) in problem.figures for address in targets_of(config, problem)}
+    targets = targets_of(config, problem)
+    check_precisions(family, problem, targets)
+    wanted = {address: wanted_on(address, problem) for address in targets}
     with ExitStack() as stack:
         opened = stack.enter_context(opened_studies(problem, config, study))
         opened.claim(WEIGHTS, weights := weights_digest(family), "other weights of the family")

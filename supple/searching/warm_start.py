@@ -81,6 +81,7 @@ class Earlier:
             entry
             for entry in self.evaluations
             if entry.config.space == problem.space.digest
+            and _has_values(problem.space, entry.config)
             and all(math.isfinite(entry.figures.get(name, math.nan)) for name in measured)
         ]
         known = problem.known_figures(values_of(problem.space, [entry.config for entry in whole]))
@@ -95,8 +96,6 @@ class Earlier:
 
     def _translated(self, config: Config, space: Space) -> Config | None:
         """Return the config of the space with the same values by name, None where the space lacks one of them."""
-        if config.space == space.digest:
-            return config
         ours = {entry.name for entry in space.dimensions}
         if ours != set(config):
             name = min(ours ^ set(config))
@@ -105,7 +104,7 @@ class Earlier:
                 f'The study "{self.place}" is of another space and cannot start this search: {has} has a dimension '
                 f'"{name}", {lacks} has none. Spaces must have dimensions of the same names.'
             )
-        return space.config(config) if all(value in space[name].values for name, value in config.items()) else None
+        return space.config(config) if _has_values(space, config) else None
 
 
 def read_earlier(given: Path | str) -> Earlier:
@@ -197,6 +196,10 @@ def _front(problem: Problem, evaluations: Sequence[Evaluation]) -> tuple[Evaluat
 
 def _wanted(problem: Problem) -> set[str]:
     return {entry.figure for entry in problem.objectives} | {entry.figure for entry in problem.constraints}
+
+
+def _has_values(space: Space, config: Config) -> bool:
+    return all(value in space[name].values for name, value in config.items())
 
 
 def _sorted_front(evaluations: Sequence[Evaluation], losses: Floats) -> tuple[Evaluation, ...]:

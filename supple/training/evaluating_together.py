@@ -1,6 +1,6 @@
 """How good many members are, exactly as one by one, in less time: what several compute alike is computed once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ def evaluate_together(
     data: Iterable[Any],
     task: Task,
     calibration_inputs: Sequence[Inputs] | None = None,
+    calibrated: Callable[[Config], bool] = lambda config: False,
 ) -> list[float]:
     """Return the metric of several members on all batches of the data, in the order of the configs.
 
@@ -33,16 +34,18 @@ def evaluate_together(
     the other, bit for bit. It takes less time where members share their choices in early layers. The data must be the
     same each time that they are gone through; here that is once, unless the weights of all members take gigabytes.
     Members whose code cannot share its work (it draws random numbers, or changes its own buffers) are evaluated one by
-    one. Raises `SuppleError` as `evaluate` does.
+    one. `calibrated` says of which members the family's calibration holds already, so that they are not calibrated
+    again. Raises `SuppleError` as `evaluate` does.
     """
     family.eval()
     device = next(family.parameters()).device
     found: dict[Config, float] = {}
     with in_fast_order(family.model):
         for group in _groups(family, dict.fromkeys(map(family.space.check, configs))):
-            if calibration_inputs is not None:
+            new = [config for config in group if not calibrated(config)]
+            if calibration_inputs is not None and new:
                 inputs = [ModelInputs.of(batch).map(lambda tensor: tensor.to(device)) for batch in calibration_inputs]
-                family.calibrate_together(group, inputs)
+                family.calibrate_together(new, inputs)
             with torch.inference_mode():
                 found.update(_results(family, group, data, task))
     return [found[config] if config in found else evaluate(family, config, data, task) for config in configs]

@@ -121,3 +121,11 @@ def test_a_measurement_during_which_the_reference_was_far_slower_is_repeated(dev
     meter.measure(SPACE.max())
     assert meter.measure(SPACE.min()).median_ms == pytest.approx(1.0 / 1.1)
     assert device.asked == [[b"4"], [b"1"], [b"1"]]
+
+
+def test_the_size_of_a_members_program_is_told(device, store):
+    meter = meter_of(device, store)
+    assert meter.file_bytes(SPACE.max()) == 1
+    meter.measure(SPACE.min())
+    assert meter.file_bytes(SPACE.min()) == 1
+    assert device.asked == [[b"1"]]

@@ -26,6 +26,7 @@ def snapshot_of(family: Family) -> dict[str, Any]:
         config: {key: _bits(tensor) for key, tensor in statistics.items()}
         for config, statistics in family.statistics.items()
     }
+    found["ranges"] = dict(family.ranges)
     found["random numbers"] = _bits(torch.get_rng_state())
     return found
 

@@ -9,6 +9,8 @@ from torch import nn
 
 from supple import Family, convert
 from supple.bench.overhead_networks import ViT
+from supple.family.quantized.config import QuantizationConfig
+from supple.family.quantized.quantizing import quantize
 from supple.models import MobileNet, ResNet
 from supple.progress import Silent
 from supple.searching.counted import counted_figures
@@ -49,6 +51,11 @@ def _converted(name: str, seed: int) -> Family:
     torch.manual_seed(seed)
     model, inputs = NETWORKS[name]()
     return convert(model, inputs).eval()
+
+
+def quantized_family(config: QuantizationConfig = QuantizationConfig()) -> Family:
+    """Return the residual network's family with a dimension of precision for each layer."""
+    return quantize(family_of("resnet"), config).eval()
 
 
 def images(family: Family, count: int, size: int = 8, seed: int = 1) -> list[tuple[torch.Tensor, torch.Tensor]]:

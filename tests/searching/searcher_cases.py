@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from supple.searching.dimensions import searched_space
 from supple.searching.evaluation import Evaluation, Failure, Outcome
 from supple.searching.history import History
 from supple.searching.problem import Problem, as_known
@@ -58,6 +59,14 @@ def _widths(config):
     return [value for name, value in config.items() if name.startswith("width")]
 
 
+def _bits(config):
+    return [value for name, value in config.items() if name.endswith(".bits")]
+
+
+def _bytes(config):
+    return float(sum(width * bits / 8 for width, bits in zip(_widths(config), _bits(config), strict=False)))
+
+
 def _macs(config):
     return float(sum(_widths(config)) * config.get("depth", 1))
 
@@ -65,11 +74,15 @@ def _macs(config):
 def _accuracy(config):
     # An operator in the middle is best, and later widths buy more than earlier ones: there is something to find.
     bought = sum((number + 1) * width**0.5 for number, width in enumerate(_widths(config)))
-    return bought / 100 + config.get("depth", 0) / 20 - abs(config.get("operator", 1) - 1) / 10
+    lost = sum((number + 1) / bits for number, bits in enumerate(_bits(config)))
+    return bought / 100 + config.get("depth", 0) / 20 - abs(config.get("operator", 1) - 1) / 10 - lost
 
 
 def _latency_ms(config):
-    return sum(width / (number + 1) for number, width in enumerate(_widths(config))) + 3 * config.get("depth", 1)
+    in_bits = sum(bits / 32 for bits in _bits(config))
+    return (
+        sum(width / (number + 1) for number, width in enumerate(_widths(config))) + 3 * config.get("depth", 1) + in_bits
+    )
 
 
 ACCURACY = Objective("accuracy", Direction.MAXIMIZE)
@@ -77,16 +90,20 @@ MACS = Objective("macs", Direction.MINIMIZE)
 LATENCY = Objective("latency_ms", Direction.MINIMIZE)
 
 
-def case(dimensions, objectives=(ACCURACY, MACS), constraints=(), is_known=True):
-    """Return a case; the multiply-accumulates are known without an evaluation, where `is_known`."""
+def case(dimensions, objectives=(ACCURACY, MACS), constraints=(), is_known=True, searched=None):
+    """Return a case; the multiply-accumulates and bytes are known without an evaluation, where `is_known`.
+
+    `searched` are words for the dimensions that are searched, None for all.
+    """
     space = Space(dimensions)
-    known = {"macs": as_known(space, _macs)} if is_known else {}
+    known = {"macs": as_known(space, _macs), "weights_bytes": as_known(space, _bytes)} if is_known else {}
 
     def evaluate(config):
         figures = {"accuracy": _accuracy(config), "macs": _macs(config), "latency_ms": _latency_ms(config)}
-        return Evaluation(config, figures)
+        return Evaluation(space.check(config), figures | {"weights_bytes": _bytes(config)})
 
-    return Case(Problem(space, tuple(objectives), tuple(constraints), known), evaluate)
+    problem = Problem(searched_space(space, searched), tuple(objectives), tuple(constraints), known)
+    return Case(problem, evaluate)
 
 
 WIDTHS = [Dimension(f"width{number}", Kind.WIDTH, (8, 16, 24, 32)) for number in range(3)]
@@ -98,6 +115,11 @@ DEPTHS = [
     Dimension("fixed", Kind.KERNEL, (3,)),
 ]
 OPERATORS = [*WIDTHS, Dimension("operator", Kind.OPERATOR, (3, 2, 1, 0))]
+PRECISIONS = [
+    *DEPTHS,
+    *(Dimension(f"{number}.bits", Kind.BITS, (4, 8, 32), (Condition("depth", number + 1),)) for number in range(3)),
+    Dimension("head.bits", Kind.BITS, (8, 32)),
+]
 MANY_WIDTHS = [Dimension(f"width{number}", Kind.WIDTH, tuple(range(8, 72, 8))) for number in range(8)]
 ONE_DIMENSION = [Dimension("width", Kind.WIDTH, tuple(range(8, 104, 8)))]
 
@@ -105,6 +127,9 @@ CASES = {
     "depths": case(DEPTHS),
     "operators": case(OPERATORS, is_known=False),
     "one dimension": case(ONE_DIMENSION),
+    "shape and precision": case(PRECISIONS, [ACCURACY, LATENCY]),
+    "precision alone": case(PRECISIONS, [ACCURACY, LATENCY], searched=["bits"]),
+    "shape alone": case(PRECISIONS, searched=["shape"]),
     "one objective": case(DEPTHS, [ACCURACY]),
     "three objectives": case(OPERATORS, [ACCURACY, MACS, LATENCY]),
     "constraints": case(

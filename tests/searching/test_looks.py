@@ -3,7 +3,7 @@
 import pytest
 import torch
 from family_snapshot import snapshot_of
-from network_cases import family_of, problem_of
+from network_cases import family_of, problem_of, quantized_family
 
 from supple.searching.looks import EvaluationSize, Part, look
 from supple.training import evaluate
@@ -35,6 +35,19 @@ def test_a_look_leaves_the_family_as_it_was(networks, training):
     before = snapshot_of(family)
     look(networks, [config, networks.family.space.max()], Part(2))
     assert snapshot_of(family) == before
+
+
+def test_a_look_leaves_the_ranges_of_a_shape_as_they_were():
+    networks = problem_of(quantized_family()).networks
+    family = networks.family
+    smallest = family.space.min()
+    family.calibrate(smallest, [torch.randn(8, 1, 8, 8)])
+    before = snapshot_of(family)
+    looked = look(networks, [smallest, family.space.config({"head.bits": 8})], Part(2))
+    assert snapshot_of(family) == before
+    assert list(family.ranges) == [family.full_precision(smallest)]
+    expected = evaluate(family, smallest, networks.valid_data[::2], networks.task, networks.calibration[::2])
+    assert looked[0] == expected
 
 
 def test_the_share_of_a_look_is_that_of_its_samples():

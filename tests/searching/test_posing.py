@@ -7,6 +7,7 @@ from torch import nn
 import supple
 from supple.errors import SuppleError
 from supple.searching import Direction, Objective, SearchConfig
+from supple.searching.judging import wanted_on
 from supple.searching.posing import family_problem, space_problem, targets_of
 from supple.space import Dimension, Kind, Space
 from supple.training import Regression
@@ -58,3 +59,11 @@ def test_a_space_alone_has_no_figures():
 def test_all_targets_that_are_spoken_of_are_measured_the_one_that_ships_first(family):
     wishes = SearchConfig(targets="torch:cpu", constraints=("latency_ms <= 5 on onnxruntime:cpu",))
     assert targets_of(wishes, family_problem(family, wishes)) == ("torch:cpu?threads=1&batch=1", CPU)
+
+
+def test_the_size_of_the_exported_file_is_a_figure_of_every_target(family):
+    wishes = SearchConfig(objectives=("accuracy", "file_bytes"), constraints=("file_bytes <= 9999 on torch:cpu",))
+    problem = family_problem(family, wishes)
+    assert problem.figures == ("accuracy", f"file_bytes on {CPU}", "file_bytes on torch:cpu?threads=1&batch=1")
+    assert wanted_on(CPU, problem) == {"file_bytes"}
+    assert wanted_on("openvino:cpu", problem) == set()

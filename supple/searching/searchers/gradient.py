@@ -147,8 +147,11 @@ class Gradient(Searcher):
     def _cost(self) -> KnownFigure:
         known = self.problem.known
         wanted = [entry.figure for entry in self.problem.objectives if entry.direction is Direction.MINIMIZE]
-        names = [name for name in wanted if name in known] or [name for name in (*PROXIES, *known) if name in known][:1]
         ends = self.problem.known_figures(self.problem.values([self.space.min(), self.space.max()]))
+        proxies = sorted(
+            (name for name in (*PROXIES, *known) if name in known), key=lambda name: not np.ptp(ends[name])
+        )
+        names = [name for name in wanted if name in known] or proxies[:1]
 
         def cost(values: Values) -> Floats:
             shares = [(known[name](values) - ends[name][0]) / (np.ptp(ends[name]) or 1.0) for name in names]
@@ -173,7 +176,7 @@ class Gradient(Searcher):
 
         family, task = self._networks.family, self._networks.task
         few = first_samples(self._first_batch, _TRIED_SAMPLES, task)
-        return Relaxation.of(family, inputs_of(family, self.space.max(), few, task))
+        return Relaxation.of(family, inputs_of(family, self.space.max(), few, task), self.space)
 
     @cached_property
     def _gap(self) -> float:

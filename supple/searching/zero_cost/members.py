@@ -13,12 +13,17 @@ from supple.family import Family
 from supple.family.calibration import recomputed_statistics
 from supple.space import Config
 from supple.trace import ModelInputs
+from supple.trace.modes import in_mode
 from supple.training.task import Task
 
 
 def taken_out(family: Family, config: Config) -> nn.Module:
-    """Return a copy of the member, in eval mode, all of whose weights take gradients."""
-    member = family.extract(config).eval()
+    """Return a copy of the member, in eval mode, all of whose weights take gradients.
+
+    Its quantized layers round over what each batch holds: there is nothing to calibrate.
+    """
+    with in_mode(family.model, training=True):
+        member = family.extract(config).eval()
     for parameter in member.parameters():
         parameter.requires_grad_(parameter.is_floating_point())
     return member
