@@ -6,14 +6,15 @@ from typing import Any
 from supple.errors import SuppleError
 from supple.family import Family
 from supple.family.quantized.formats import Format
-from supple.precision.choices import SingleChoice, bytes_saved, quantization_of, shape_of, single_choices
+from supple.precision.calibrating import calibrate_shape
+from supple.precision.choices import SingleChoice, bytes_saved, shape_of, single_choices
 from supple.precision.config import Measure, SensitivityConfig
 from supple.precision.distortion import output_distortions
 from supple.precision.loss_increase import losses
 from supple.precision.second_order import SecondOrder
 from supple.precision.sensitivity import PairHarms, Sensitivity
 from supple.space import Config
-from supple.trace import Inputs, ModelInputs
+from supple.trace import ModelInputs
 from supple.training.batches import batches_of_epoch
 from supple.training.classification import Classification
 from supple.training.task import Task
@@ -44,7 +45,7 @@ def layer_sensitivity(
         )
     inputs = [batch if task is None else task.inputs(batch) for batch in batches]
     family.eval()
-    _calibrate(family, choices, shape, inputs)
+    calibrate_shape(family, shape, inputs)
     configs = [choice.config for choice in choices]
     pairs: PairHarms = {}
     signal: float | None = None
@@ -97,14 +98,3 @@ def _first_batches(data: Iterable[Any], samples: int, task: Task | None) -> list
     if not count:
         raise SuppleError("There are no data to measure sensitivity on: give at least one batch.")
     return batches
-
-
-def _calibrate(family: Family, choices: Sequence[SingleChoice], shape: Config, inputs: Sequence[Inputs]) -> None:
-    """Calibrate a shape on the data, unless it has been calibrated on better."""
-    quantization = quantization_of(family)
-    needs_ranges = [choice.config for choice in choices if quantization.needs_ranges(choice.config)]
-    lacks_ranges = needs_ranges and shape not in family.ranges
-    if lacks_ranges or (shape != family.space.max() and shape not in family.statistics):
-        device = next(family.parameters()).device
-        moved = [ModelInputs.of(batch).map(lambda tensor: tensor.to(device)) for batch in inputs]
-        family.calibrate(needs_ranges[0] if needs_ranges else shape, moved)

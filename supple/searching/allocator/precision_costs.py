@@ -1,0 +1,72 @@
+"""What each choice of precision costs on a target, measured where a layer stands alone and where it has company.
+
+A runtime converts numbers where a layer in int8 meets one in fp32, so that one such layer alone may be slower, and all
+of them together much faster. So each choice is measured from both ends: it alone in the member in full precision, and
+it taken out of the member in which everything is rounded. The mean of both differences is each choice's own part: where
+choices change each other's cost in pairs only, these parts add up to the whole exactly (Shapley, A Value for n-Person
+Games, 1953).
+"""
+
+from collections.abc import Callable, Sequence
+
+from supple.family.quantized.formats import FULL_BITS
+from supple.searching.allocator.table import CostTable
+from supple.space import Config, Dimension, Kind, Space
+
+CostsOf = Callable[[Sequence[Config]], Sequence[float]]
+"""Measures one cost of several configs, next to each other."""
+
+
+def precision_costs(space: Space, name: str, costs_of: CostsOf) -> CostTable:
+    """Return what each number of bits adds to a cost, over a space of nothing but precision.
+
+    All configs are given to `costs_of` in one call: two for each choice, two for each number of bits. Raises
+    `SuppleError` where a cost is not finite.
+    """
+    full = space.max()
+    together = {bits: _together(space, bits) for bits in _numbers_of_bits(space)}
+    alone: dict[tuple[str, int], Config] = {}
+    without: dict[tuple[str, int], Config] = {}
+    for dimension in space.dimensions:
+        for bits in dimension.values[:-1]:
+            key = dimension.name, bits
+            alone[key] = space.config({dimension.name: bits})
+            without[key] = space.config({**together[bits], dimension.name: FULL_BITS})
+    configs = list(dict.fromkeys([full, *together.values(), *alone.values(), *without.values()]))
+    costs = dict(zip(configs, map(float, costs_of(configs)), strict=True))
+    entries = {dimension.name: {FULL_BITS: 0.0} for dimension in space.dimensions}
+    for (dimension_name, bits), config in alone.items():
+        in_full = costs[config] - costs[full]
+        in_company = costs[together[bits]] - costs[without[dimension_name, bits]]
+        entries[dimension_name][bits] = (in_full + in_company) / 2
+    return CostTable(space, entries, costs[full], name=name)
+
+
+def only_what_pays(costs: CostTable) -> Space:
+    """Return the space without the choices that cost no less than full precision."""
+    return Space(
+        Dimension(
+            dimension.name,
+            Kind.BITS,
+            tuple(bits for bits in dimension.values if bits == FULL_BITS or costs.entries[dimension.name][bits] < 0),
+        )
+        for dimension in costs.space.dimensions
+    )
+
+
+def cost_table_within(costs: CostTable, space: Space) -> CostTable:
+    """Return the part of a table that a space with fewer values has."""
+    entries = {
+        entry.name: {bits: costs.entries[entry.name][bits] for bits in entry.values} for entry in space.dimensions
+    }
+    return CostTable(space, entries, costs.base, name=costs.name)
+
+
+def _together(space: Space, bits: int) -> Config:
+    """Return the config with everything at so many bits; what cannot have them has its most below 32."""
+    lower = {dimension.name: dimension.values[:-1] for dimension in space.dimensions}
+    return space.config({name: bits if bits in values else values[-1] for name, values in lower.items()})
+
+
+def _numbers_of_bits(space: Space) -> list[int]:
+    return sorted({bits for dimension in space.dimensions for bits in dimension.values[:-1]})
