@@ -44,7 +44,9 @@ class QuantizationConfig:
     tensor only); `reduced_range` takes 7 of 8 bits, for processors whose products of unsigned and signed bytes saturate
     (x86 without VNNI); `block_size` input features share a scale where weights alone are quantized.
     Activations: `symmetric_activations` or with a zero point; `signed_activations` as int8 instead of uint8; `ranges`
-    chooses their ranges, over at most `range_samples` samples; `percentile` is that of the method of that name.
+    chooses their ranges, over at most `range_samples` samples; `percentile` is that of the method of that name. What
+    int8 convolutions give is always rounded; `round_linear_results` rounds what linear layers give too, which XNNPACK
+    needs, and others do without.
     """
 
     formats: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"*": (Format.INT8.value,)})
@@ -56,6 +58,7 @@ class QuantizationConfig:
     block_size: int = 32
     symmetric_activations: bool = False
     signed_activations: bool = False
+    round_linear_results: bool = False
     ranges: RangeMethod = RangeMethod.MINMAX
     percentile: float = 99.99
     range_samples: int = 512
@@ -72,6 +75,13 @@ class QuantizationConfig:
                 raise SuppleError(
                     f'"{pattern}" gives two formats of one number of bits ({", ".join(given)}): a layer may have one.'
                 )
+        formats = {pattern: tuple(map(str, names)) for pattern, names in self.formats.items()}
+        groups = {
+            name: patterns if isinstance(patterns, str) else tuple(patterns) for name, patterns in self.groups.items()
+        }
+        # As they come back from JSON too.
+        object.__setattr__(self, "formats", formats)
+        object.__setattr__(self, "groups", groups)
         object.__setattr__(self, "per", _one_of(Per, "per", self.per))
         object.__setattr__(self, "ranges", _one_of(RangeMethod, "ranges", self.ranges))
         if not self.symmetric_weights and self.per_channel:

@@ -88,7 +88,7 @@ class Quantization:
             found = None if ranges is None else ranges.get(layer.path)
             taken = self._activation_grid(layer_format, None if found is None else found.taken)
             given = None
-            if layer.kind in _CONVOLUTIONS or (isinstance(taken, FloatGrid) and taken.scale is None):
+            if self._rounds_results(layer, layer_format):
                 given = self._activation_grid(layer_format, None if found is None else found.given)
             before = RoundInput(layer, layer_format, grid, taken, given)
             yield vars(module), "_forward_pre_hooks", OrderedDict({**module._forward_pre_hooks, _HOOK: before})
@@ -108,6 +108,12 @@ class Quantization:
             return block_grid(weight, layer_format.bits, config.block_size)
         bits = 7 if config.reduced_range and layer_format in (Format.INT8, Format.INT8_DYNAMIC) else 8
         return weight_grid(weight, bits, config.per_channel, config.symmetric_weights)
+
+    def _rounds_results(self, layer: Layer, layer_format: Format) -> bool:
+        """Say whether what the layer gives is rounded too; integer sums whose ranges are not known become float32."""
+        if layer_format in (Format.FP16, Format.BF16):
+            return True
+        return layer_format.needs_ranges and (layer.kind in _CONVOLUTIONS or self.config.round_linear_results)
 
     def _activation_grid(self, layer_format: Format, found: Range | None) -> AnyGrid | None:
         if not layer_format.quantizes_activations:
