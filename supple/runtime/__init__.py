@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from supple.runtime.runtimes import BACKENDS, Availability, availability, backend_for
     from supple.runtime.session import Session
     from supple.runtime.target import Device, Runtime, Target, parse_target
+    from supple.runtime.target_formats import check_formats
 
 __all__ = [
     "BACKENDS",
@@ -36,6 +37,7 @@ __all__ = [
     "availability",
     "backend_for",
     "check_export",
+    "check_formats",
     "compare",
     "evaluate_accuracy",
     "export",
@@ -60,6 +62,7 @@ _HOMES = {
     "availability": "supple.runtime.runtimes",
     "backend_for": "supple.runtime.runtimes",
     "check_export": "supple.runtime.parity",
+    "check_formats": "supple.runtime.target_formats",
     "compare": "supple.runtime.parity",
     "evaluate_accuracy": "supple.runtime.accuracy",
     "export": "supple.runtime.exporting",

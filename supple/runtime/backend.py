@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from supple.family import Family
+    from supple.family.quantized.formats import Format as NumberFormat
+    from supple.family.quantized.layers import LayerKind
+    from supple.family.quantized.quantization import Quantization
     from supple.trace import Inputs, ModelInputs
 
 
@@ -25,7 +28,8 @@ class Emitter(ABC):
     def emit(self, config: Config) -> Program:
         """Return a member, with its weights and its calibrated statistics, as a program.
 
-        Raises `SuppleError` for a config of another space, and where the runtime has no form of the member.
+        Raises `SuppleError` for a config of another space, for a layer in a format that the target cannot run, and
+        where the runtime has no form of the member.
         """
 
 
@@ -49,6 +53,20 @@ class Backend(ABC):
     def version(self) -> str:
         """Return the version of the runtime."""
 
+    def formats(self, device: Device, kind: "LayerKind") -> "frozenset[NumberFormat]":
+        """Return the number formats that layers of a kind can have on a device; by default fp32 alone.
+
+        Those in which the runtime computes what the imitation in PyTorch does, with the integers that the format says
+        and not with floats that were rounded.
+        """
+        from supple.family.quantized.formats import Format as NumberFormat
+
+        return frozenset({NumberFormat.FP32})
+
+    def rounding_wish(self, quantization: "Quantization") -> str | None:
+        """Return what must be set otherwise for the runtime to round as a family does; None where it can already."""
+        return None
+
     @abstractmethod
     def open(self, program: bytes | Path, target: Target) -> Session:
         """Load a program, from its content or its file. Raises `SuppleError` where it is none that can run there."""
@@ -71,19 +89,22 @@ class Backend(ABC):
         """
         from supple.runtime.target_inputs import inputs_for_target
 
-        return OneByOne(self, family, inputs_for_target(family, example_inputs, target))
+        return OneByOne(self, family, inputs_for_target(family, example_inputs, target), target)
 
 
 class OneByOne(Emitter):
     """Exports each member by itself."""
 
-    def __init__(self, backend: Backend, family: "Family", inputs: "ModelInputs") -> None:
+    def __init__(self, backend: Backend, family: "Family", inputs: "ModelInputs", target: Target) -> None:
         self._backend = backend
         self._family = family
         self._inputs = inputs
+        self._target = target
 
     def emit(self, config: Config) -> Program:
         """Return a member as a program for these inputs, at its own resolution where it has one."""
-        self._family.space.check(config)
+        from supple.runtime.target_formats import check_member_formats
+
+        check_member_formats(self._family, self._family.space.check(config), self._target)
         inputs = self._inputs.map(partial(self._family.resize, config))
         return self._backend.export(self._family.extract(config), inputs)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from supple.family.quantized.formats import Format as NumberFormat
+    from supple.family.quantized.layers import LayerKind
+    from supple.family.quantized.quantization import Quantization
     from supple.trace import ModelInputs
 
 
@@ -33,6 +36,7 @@ _NUMPY_TYPES = {
     7: np.float64,
     11: np.bool_,
 }
+_ROUNDED_RESULTS = "what XNNPACK's integer linear layers give is rounded: set round_linear_results=True."
 _THREADS: list[int] = []
 """The number of threads that this process's first program was opened with; empty before."""
 
@@ -96,9 +100,34 @@ class ExecuTorchBackend(Backend):
         What ExecuTorch makes of a graph depends on its sizes, so members are exported one by one. Raises `SuppleError`
         where the module cannot be exported, or ExecuTorch lacks an operator.
         """
+        from supple.family.quantized.layers import LayerKind
+        from supple.family.quantized.quantizers import precisions_of
         from supple.runtime.torch_export import exported_program
+        from supple.runtime.torch_quantizing import quantized_program
 
-        return Program(_lowered(exported_program(module, inputs)), Format.EXECUTORCH)
+        precisions = precisions_of(module)
+        for path, entry in precisions.items():
+            if entry.layer.kind is LayerKind.LINEAR and entry.output is None:
+                raise SuppleError(f'Layer "{path}" cannot be exported: {_ROUNDED_RESULTS}')
+        program = quantized_program(module, precisions, inputs) if precisions else exported_program(module, inputs)
+        return Program(_lowered(program), Format.EXECUTORCH)
+
+    def formats(self, device: Device, kind: "LayerKind") -> "frozenset[NumberFormat]":
+        """Return the formats. XNNPACK's dynamic one has a range for each row, and ours one for the batch."""
+        from supple.family.quantized.formats import Format as NumberFormat
+
+        return frozenset({NumberFormat.FP32, NumberFormat.INT8})
+
+    def rounding_wish(self, quantization: "Quantization") -> str | None:
+        """Say what XNNPACK's integer operators lack: sums that become float32, and weights with a zero point."""
+        from supple.family.quantized.layers import LayerKind
+
+        config = quantization.config
+        if not config.symmetric_weights:
+            return "XNNPACK has no weights with a zero point: set symmetric_weights=True."
+        if not config.round_linear_results and any(layer.kind is LayerKind.LINEAR for layer in quantization.layers):
+            return _ROUNDED_RESULTS
+        return None
 
 
 def _lowered(program: "torch.export.ExportedProgram") -> bytes:

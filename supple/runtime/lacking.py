@@ -47,7 +47,7 @@ def find_lack(family: Family, example_inputs: Inputs, target: Target, progress: 
     each, in this process. Raises `SuppleError` where the target cannot be used at all.
     """
     backend = backend_for(target)
-    emitter = OneByOne(backend, family, inputs_for_target(family, example_inputs, target))
+    emitter = OneByOne(backend, family, inputs_for_target(family, example_inputs, target), target)
     reason = _obstacle(backend, emitter, family.space.max(), target)
     if reason is None:
         return None

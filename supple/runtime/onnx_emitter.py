@@ -11,19 +11,22 @@ from supple.runtime.onnx_export import file_content, onnx_model
 from supple.runtime.onnx_template import OnnxTemplate
 from supple.runtime.program import Format, Program
 from supple.runtime.target import Target
+from supple.runtime.target_formats import check_member_formats
 from supple.runtime.target_inputs import inputs_at_resolution
 from supple.space import Config
 from supple.trace import Inputs, ModelInputs
 
 
 class OnnxEmitter(Emitter):
-    """Cuts members out of a template."""
+    """Cuts members out of a template, for a target: by default ONNX Runtime on the processor."""
 
-    def __init__(self, template: OnnxTemplate) -> None:
+    def __init__(self, template: OnnxTemplate, target: Target = Target()) -> None:
         self.template = template
+        self._target = target
 
     def emit(self, config: Config) -> Program:
         """Return a member as an ONNX model whose batch size is free."""
+        check_member_formats(self.template.family, self.template.family.space.check(config), self._target)
         return Program(self.template.cut(config), Format.ONNX)
 
 
@@ -32,7 +35,7 @@ def onnx_emitter(family: Family, example_inputs: Inputs, target: Target, progres
 
     Raises `SuppleError` where the network cannot be exported, or the target's resolution does not suit it.
     """
-    return OnnxEmitter(OnnxTemplate(family, inputs_at_resolution(family, example_inputs, target), progress))
+    return OnnxEmitter(OnnxTemplate(family, inputs_at_resolution(family, example_inputs, target), progress), target)
 
 
 def onnx_program(module: nn.Module, inputs: ModelInputs) -> Program:

@@ -18,6 +18,7 @@ from supple.errors import SuppleError
 from supple.family.quantized.formats import Format
 from supple.family.quantized.quantizers import RoundInput
 from supple.family.quantized.rounding import BlockGrid, ChannelGrid, Grid
+from supple.runtime.integer_weights import IntegerWeights, integer_weights, norm_factor_and_bias
 
 _MICROSOFT = "com.microsoft"
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
@@ -172,22 +173,18 @@ class _Graph:
         self._uses_microsoft = True
 
     def fold_norm(self, node: onnx.NodeProto, weight: Array) -> tuple[Array, Array | None]:
-        """Return the factor of each channel and the bias of a convolution once the batch norm behind it is part of it.
-
-        The norm goes: y = (conv(x) + b - mean) * gamma / sqrt(variance + epsilon) + beta.
-        """
+        """Return the factor of each channel and the bias of a convolution with the batch norm behind it, which goes."""
         bias = self.array(node.input[2]).astype(np.float64) if len(node.input) > 2 and node.input[2] else None
         readers = self.readers(node.output[0])
         ones: Array = np.ones(weight.shape[0])
         if len(readers) != 1 or readers[0].op_type != "BatchNormalization" or node.output[0] in self._outputs:
             return ones, bias
         norm = readers[0]
-        gamma, beta, mean, variance = (self.array(name).astype(np.float64) for name in norm.input[1:5])
+        gamma, beta, mean, variance = (self.array(name) for name in norm.input[1:5])
         epsilon = next((entry.f for entry in norm.attribute if entry.name == "epsilon"), 1e-5)
-        factor = gamma / np.sqrt(variance + epsilon)
         node.output[0] = norm.output[0]
         self.nodes.remove(norm)
-        return factor, beta + ((0.0 if bias is None else bias) - mean) * factor
+        return norm_factor_and_bias(gamma, beta, mean, variance, epsilon, bias)
 
     def finished(self) -> onnx.ModelProto:
         """Return the model, without what nobody reads any more."""
@@ -224,7 +221,8 @@ def _write_static(graph: _Graph, node: onnx.NodeProto, weight: str, precision: R
     factor, bias = (np.ones(len(numbers)), None) if node.op_type != "Conv" else graph.fold_norm(node, numbers)
     if node.op_type == "Gemm" and len(node.input) > 2:
         bias = graph.array(node.input[2]).astype(np.float64)
-    integers, scale, zero_point = _integers(precision.weight, numbers, factor)
+    found = _integer_weights(precision, numbers, factor)
+    integers, scale, zero_point = found.integers, found.scale, found.zero_point
     is_transposed = node.op_type == "MatMul"
     name = f"{weight}.of.{node.output[0]}"
     parameters = [
@@ -256,26 +254,12 @@ def _write_static(graph: _Graph, node: onnx.NodeProto, weight: str, precision: R
         graph.round_after(node, precision.output)
 
 
-def _integers(grid: Grid | ChannelGrid, weight: Array, factor: Array) -> tuple[Array, Array, int]:
-    """Return a weight's whole numbers, the scale of each once each channel is multiplied by a factor, and what is 0."""
-    whole = grid.integers(torch.from_numpy(weight.copy())).numpy().astype(np.int8)
-    if isinstance(grid, ChannelGrid):
-        signs = np.where(factor < 0, -1, 1).astype(np.int8)
-        shape = [-1] + [1] * (weight.ndim - 1)
-        scale = grid.scale.double().numpy() * np.abs(factor)
-        # A channel that the norm switches off: any scale, and no weights.
-        whole = whole * np.where(scale == 0, 0, signs).astype(np.int8).reshape(shape)
-        return whole, np.where(scale == 0, 1.0, scale), 0
-    if np.all(factor == 1):
-        return whole, np.asarray(grid.scale, np.float64), grid.zero_point
-    # One scale before the norm is one per channel behind it.
-    if grid.zero_point != 0:
-        raise SuppleError(
-            "Weights with a zero point cannot be multiplied by a batch norm's factors: make them symmetric."
-        )
-    signs = np.where(factor < 0, -1, 1).astype(np.int8).reshape([-1] + [1] * (weight.ndim - 1))
-    scale = grid.scale * np.abs(factor)
-    return whole * signs, np.where(scale == 0, 1.0, scale), 0
+def _integer_weights(precision: RoundInput, weight: Array, factor: Array) -> IntegerWeights:
+    assert isinstance(precision.weight, Grid | ChannelGrid)
+    try:
+        return integer_weights(precision.weight, weight, factor)
+    except SuppleError as error:
+        raise SuppleError(f'Layer "{precision.layer.path}": {error}') from None
 
 
 def _write_dynamic(graph: _Graph, node: onnx.NodeProto, weight: str, precision: RoundInput) -> None:
@@ -286,7 +270,8 @@ def _write_dynamic(graph: _Graph, node: onnx.NodeProto, weight: str, precision: 
     factor, bias = graph.fold_norm(node, numbers) if is_convolution else (np.ones(len(numbers)), None)
     if node.op_type == "Gemm" and len(node.input) > 2:
         bias = graph.array(node.input[2]).astype(np.float64)
-    integers, scale, zero_point = _integers(precision.weight, numbers, factor)
+    found = _integer_weights(precision, numbers, factor)
+    integers, scale, zero_point = found.integers, found.scale, found.zero_point
     name = f"{weight}.of.{node.output[0]}"
     source = node.input[0]
     shape = [-1, *([1] * (numbers.ndim - 2))] if is_convolution else [-1]
@@ -357,7 +342,8 @@ def _write_stored(graph: _Graph, node: onnx.NodeProto, weight: str, precision: R
     """Store the weights as integers that become float32 before the layer runs."""
     assert isinstance(precision.weight, Grid | ChannelGrid)
     numbers = graph.array(weight)
-    integers, scale, zero_point = _integers(precision.weight, numbers, np.ones(len(numbers)))
+    found = _integer_weights(precision, numbers, np.ones(len(numbers)))
+    integers, scale, zero_point = found.integers, found.scale, found.zero_point
     name = f"{weight}.of.{node.output[0]}"
     parameters = [
         graph.constant(f"{name}.scale", scale.astype(np.float32)),

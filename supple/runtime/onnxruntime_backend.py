@@ -3,11 +3,16 @@
 from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from supple.runtime.nvidia import missing_gpu
 from supple.runtime.onnx_backend import OnnxBackend
 from supple.runtime.session import Session
 from supple.runtime.target import Device, Runtime, Target
+
+if TYPE_CHECKING:
+    from supple.family.quantized.formats import Format as NumberFormat
+    from supple.family.quantized.layers import LayerKind
 
 _FOR_GPUS = 'pip uninstall -y onnxruntime && pip install "onnxruntime-gpu[cuda,cudnn]"'
 
@@ -38,6 +43,16 @@ class OnnxRuntimeBackend(OnnxBackend):
         import onnxruntime
 
         return str(onnxruntime.__version__)
+
+    def formats(self, device: Device, kind: "LayerKind") -> "frozenset[NumberFormat]":
+        """Return the formats of the processor; on GPUs fp32 alone, as nothing else was run there."""
+        from supple.family.quantized.formats import Format as NumberFormat
+        from supple.family.quantized.layers import LayerKind
+
+        if device is not Device.CPU:
+            return frozenset({NumberFormat.FP32})
+        found = {NumberFormat.FP32, NumberFormat.INT8, NumberFormat.INT8_DYNAMIC, NumberFormat.INT8_WEIGHTS}
+        return frozenset(found | {NumberFormat.INT4_WEIGHTS} if kind is LayerKind.LINEAR else found)
 
     def open(self, program: bytes | Path, target: Target) -> Session:
         """Load an ONNX model. Raises `SuppleError` where it is none that can run."""

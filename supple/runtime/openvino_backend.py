@@ -7,7 +7,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from supple.errors import SuppleError, first_line
 from supple.runtime.onnx_backend import OnnxBackend
 from supple.runtime.session import Array, ModelInput, Session, content_of
 from supple.runtime.target import Device, Runtime, Target
+
+if TYPE_CHECKING:
+    from supple.family.quantized.formats import Format as NumberFormat
+    from supple.family.quantized.layers import LayerKind
 
 _TELEMETRY = "openvino_telemetry"
 
@@ -36,6 +40,8 @@ class OpenVinoSession(Session):
             "INFERENCE_NUM_THREADS": str(target.threads),
             "ENABLE_CPU_PINNING": True,
             "INFERENCE_PRECISION_HINT": "f32",
+            # It would round what layers with compressed weights take to 8 bits, which their format does not say.
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
         }
         try:
             core = openvino.Core()
@@ -94,6 +100,14 @@ class OpenVinoBackend(OnnxBackend):
         from importlib.metadata import version
 
         return version("openvino")
+
+    def formats(self, device: Device, kind: "LayerKind") -> "frozenset[NumberFormat]":
+        """Return the formats; int8-dynamic is none, as OpenVINO turns the integers back to float32 to multiply them."""
+        from supple.family.quantized.formats import Format as NumberFormat
+        from supple.family.quantized.layers import LayerKind
+
+        found = {NumberFormat.FP32, NumberFormat.INT8, NumberFormat.INT8_WEIGHTS}
+        return frozenset(found | {NumberFormat.INT4_WEIGHTS} if kind is LayerKind.LINEAR else found)
 
     def open(self, program: bytes | Path, target: Target) -> Session:
         """Load an ONNX model for the target's batch size. Raises `SuppleError` where it is none that can run."""

@@ -5,7 +5,7 @@ import torch
 from supple.cost import Effort, MeasurementFailed, ProgramRefused, open_device
 from supple.errors import SuppleError
 from supple.family import Family
-from supple.runtime import BACKENDS, Target
+from supple.runtime import BACKENDS, Target, check_formats
 from supple.runtime.backend import OneByOne
 from supple.runtime.lacking import find_lack
 from supple.runtime.target_inputs import inputs_for_target
@@ -18,13 +18,15 @@ def check_target(family: Family, example_inputs: Inputs, target: Target) -> None
     """Export the full network and run it on a target.
 
     Raises `SuppleError` where the target cannot be used or reached, or measures at another resolution than the data's,
-    and where it cannot run the network: on this machine with what is missing and the choices that avoid it.
+    where it cannot run a format that a dimension of precision offers, and where it cannot run the network: on this
+    machine with what is missing and the choices that avoid it.
     """
+    check_formats(family, target)
     check_resolution(target, ModelInputs.of(example_inputs).tensors[0])
     inputs = inputs_for_target(family, example_inputs, target)
     try:
         with open_device(target) as device:
-            program = OneByOne(BACKENDS[target.runtime], family, inputs).emit(family.space.max())
+            program = OneByOne(BACKENDS[target.runtime], family, inputs, target).emit(family.space.max())
             device.measure(None, [program], _ONE_LOOK)
     except SuppleError as error:
         is_the_device = isinstance(error, MeasurementFailed) and not isinstance(error, ProgramRefused)

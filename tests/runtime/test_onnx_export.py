@@ -76,7 +76,7 @@ def test_a_model_that_fixes_the_batch_size_is_named(tmp_path):
 
 def test_a_folder_that_is_not_there_is_named(exported, tmp_path, monkeypatch):
     right = onnx.load(exported[0])
-    monkeypatch.setattr(onnx_emitter, "exported_model", lambda *_, **__: right)
+    monkeypatch.setattr(onnx_emitter, "onnx_model", lambda *_: right)
     with pytest.raises(SuppleError, match=r'Could not write ".*gone/net.onnx"'):
         export(small_net(), IMAGES[:2], tmp_path / "gone" / "net.onnx")
 
