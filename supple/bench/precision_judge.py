@@ -1,6 +1,6 @@
 """Evaluates members of a quantized family by accuracy, latency in each runtime, and file size; each member once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,9 @@ from supple.family import Family
 from supple.progress import Silent
 from supple.runtime import backend_for, parse_target
 from supple.runtime.backend import Emitter
+from supple.searching.counted import counted_figures
 from supple.searching.evaluation import Evaluation
+from supple.searching.problem import KnownFigure
 from supple.searching.wishes import Direction, Objective, on_target
 from supple.space import Config
 from supple.training import Classification, calibration_inputs, evaluate_together
@@ -38,6 +40,7 @@ class Judge:
     splits: Splits
     emitter: Emitter
     meters: Sequence[LatencyMeter]
+    known: Mapping[str, KnownFigure]
     _calibration: Sequence[Any]
     _known: dict[Config, Evaluation] = field(default_factory=dict)
 
@@ -71,4 +74,5 @@ def opened_judge(family: Family, splits: Splits, options: Options) -> Iterator[J
             device = stack.enter_context(open_device(target))
             meters.append(LatencyMeter(emitter, family.space.max(), device, store, _SECONDS))
         images = 64 if options.quick else _CALIBRATION_IMAGES
-        yield Judge(family, splits, emitter, meters, calibration_inputs(splits.train, images, _TASK))
+        known = counted_figures(family, set(), Silent())
+        yield Judge(family, splits, emitter, meters, known, calibration_inputs(splits.train, images, _TASK))

@@ -3,6 +3,9 @@
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+
+import numpy as np
 
 from supple.bench.precision_judge import ACCURACY, OBJECTIVES, Judge
 from supple.progress import Silent
@@ -10,7 +13,7 @@ from supple.searching.config import SearchConfig
 from supple.searching.engine import run_search
 from supple.searching.evaluation import Evaluation
 from supple.searching.opening import opened_studies
-from supple.searching.problem import Problem
+from supple.searching.problem import Floats, KnownFigure, Problem, Values
 from supple.space import Config, Dimension, Kind, Space
 
 JOINT = "joint"
@@ -67,7 +70,7 @@ def _searched(judge: Judge, space: Space, fixed: Mapping[str, int], budget: int,
     whole = judge.family.space
     if len(space) == 0 or space.count() < 4:
         return judge([whole.config({**fixed, **config}) for config in space])
-    problem = Problem(space, OBJECTIVES)
+    problem = Problem(space, OBJECTIVES, known=_known(judge, space, fixed))
     settings = SearchConfig(budget=max(4, budget), seed=seed, baseline_share=0)
 
     def evaluate(configs: Sequence[Config]) -> Iterable[Evaluation]:
@@ -79,6 +82,22 @@ def _searched(judge: Judge, space: Space, fixed: Mapping[str, int], budget: int,
         warnings.filterwarnings("ignore", message="This search has no baseline")
         result = run_search(problem, evaluate, opened, settings, Silent())
     return judge([whole.config({**fixed, **entry.config}) for entry in result.searched])
+
+
+def _known(judge: Judge, space: Space, fixed: Mapping[str, int]) -> dict[str, KnownFigure]:
+    """Return what formulas tell of the members of some dimensions, as every search of a family has it."""
+    whole = judge.family.space
+    columns = {entry.name: column for column, entry in enumerate(space.dimensions)}
+
+    def of_whole(figure: KnownFigure, values: Values) -> Floats:
+        rows = np.empty((len(values), len(whole)), np.int64)
+        for column, entry in enumerate(whole.dimensions):
+            rows[:, column] = (
+                values[:, columns[entry.name]] if entry.name in columns else fixed.get(entry.name, entry.largest)
+            )
+        return figure(rows)
+
+    return {name: partial(of_whole, figure) for name, figure in judge.known.items()}
 
 
 def _shapes(space: Space) -> Space:

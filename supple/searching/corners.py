@@ -1,9 +1,14 @@
-"""The members that every search looks at first: the ends of the space."""
+"""The members that every search looks at first, the ends of the space, and members in the fewest bits."""
 
 from supple.space import Config, Kind, Space
 
 
 def corners_of(space: Space) -> tuple[Config, ...]:
     """Return the largest and the smallest member, and the largest in the fewest bits where precision is searched."""
-    fewest_bits = {entry.name: entry.smallest for entry in space.dimensions if entry.kind is Kind.BITS}
-    return tuple(dict.fromkeys((space.max(), space.min(), space.config(fewest_bits))))
+    return tuple(dict.fromkeys((space.max(), space.min(), in_fewest_bits(space, space.max()))))
+
+
+def in_fewest_bits(space: Space, config: Config) -> Config:
+    """Return the member of the same shape each of whose layers has as few bits as it can have."""
+    fewest = {entry.name: entry.smallest for entry in space.dimensions if entry.kind is Kind.BITS}
+    return space.config({**config, **fewest}) if fewest else config

@@ -4,9 +4,11 @@ from collections import Counter
 
 from searcher_cases import ACCURACY, MACS, case, search
 
-from supple.searching.searchers.stratified import StratifiedConfig
-from supple.searching.wishes import Constraint, Sense
-from supple.space import Dimension, Kind
+from supple.searching.history import History
+from supple.searching.problem import Problem
+from supple.searching.searchers.stratified import StratifiedConfig, StratifiedMembers
+from supple.searching.wishes import Constraint, Direction, Objective, Sense
+from supple.space import Dimension, Kind, Space
 
 WIDE = [Dimension(f"width{number}", Kind.WIDTH, tuple(range(8, 264, 8))) for number in range(6)]
 
@@ -38,3 +40,20 @@ def test_without_a_known_cost_draws_are_uniform():
     entry = case(WIDE, [ACCURACY, MACS], is_known=False)
     found = Counter(_strata(entry, search(entry, StratifiedConfig(strata=5), 40)[2:], 5))
     assert found[2] > found[0] + found[4]
+
+
+def test_every_second_member_has_the_fewest_bits_where_precision_is_searched():
+    space = Space(
+        [
+            Dimension("width", Kind.WIDTH, tuple(range(8, 72, 8))),
+            *(Dimension(f"layer_{number}.bits", Kind.BITS, (8, 32)) for number in range(12)),
+        ]
+    )
+    known = {"macs": lambda values: values[:, 0].astype(float)}
+    problem = Problem(space, (Objective("accuracy", Direction.MAXIMIZE),), known=known)
+    searcher = StratifiedMembers(problem, 0)
+    history = History(problem, [], [])
+    for _ in range(8):
+        history = History(problem, [], [*history.pending, searcher.propose(history)])
+    in_int8 = [all(config[f"layer_{number}.bits"] == 8 for number in range(12)) for config in history.pending]
+    assert in_int8 == [False, True] * 4

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from supple.searching.corners import in_fewest_bits
 from supple.searching.history import History
 from supple.searching.problem import Problem
 from supple.searching.searcher import Searcher, SearcherConfig
@@ -32,7 +33,8 @@ class StratifiedMembers(Searcher):
 
     The cost is a known figure, as an objective or the multiply-accumulates; the strata lie between what the smallest
     and what the largest member cost. Members that break a constraint on a known figure are left out as long as any
-    stratum has others. Where no cost is known, draws are uniform.
+    stratum has others. Where precision is searched, every second member has the fewest bits: drawn layer by layer, none
+    ever would. Where no cost is known, draws are uniform.
     """
 
     def __init__(self, problem: Problem, seed: int, config: StratifiedConfig = StratifiedConfig()) -> None:
@@ -64,7 +66,8 @@ class StratifiedMembers(Searcher):
         for stratum in order[turn:] + order[:turn]:
             for _ in range(_TRIES):
                 target = low + (stratum + rng.random()) * width
-                yield self.space.sample_near(rng, cost, target, _CLOSE_ENOUGH * abs(width))
+                config = self.space.sample_near(rng, cost, target, _CLOSE_ENOUGH * abs(width))
+                yield in_fewest_bits(self.space, config) if number % 2 else config
 
     @cached_property
     def _ends(self) -> tuple[float, float]:
