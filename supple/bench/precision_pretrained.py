@@ -1,0 +1,232 @@
+"""EfficientNet-Lite0 with its ImageNet weights: allocated precision next to int8 everywhere, by us and by others.
+
+Outputs are compared with full precision on crops of labelled photographs. Others are ONNX Runtime's static quantizer
+and NNCF's, with its bias correction, and NNCF's automatic choice: it takes layers back into full precision until the
+accuracy is within a bound. Sensitivities, latencies and the front of allocations are by block.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
+from supple.bench.imagenet import efficientnet_lite0, photographs
+from supple.bench.precision_files import Subject, latencies
+from supple.bench.precision_judge import TARGETS
+from supple.bench.timing import one_thread
+from supple.cost import Latency, LatencyMeter, MeasurementStore, open_device
+from supple.errors import SuppleError
+from supple.family import Family, QuantizationConfig, convert, quantize
+from supple.family.quantized.config import Per, RangeMethod
+from supple.progress import Progress, Silent
+from supple.runtime import backend_for, parse_target
+from supple.runtime.backend import Emitter
+from supple.searching.allocator.allocate import allocation_front
+from supple.searching.allocator.measuring import measure_costs, measure_sensitivity
+from supple.space import Config, Dimension, Kind, Space
+
+_CROPS = 10
+_CALIBRATION_CROPS = 5
+_DROP = 0.005
+_SECONDS_PER_CHOICE = 1.5
+
+
+def run(options: Options, progress: Progress) -> Outcome:
+    """Make the files, and compare them. Raises `SuppleError` where a package with weights or photographs is missing."""
+    with one_thread():
+        network = _Network(options)
+        files: dict[str, bytes] = {"full precision": network.emit(network.family.space.max())}
+        files |= {f"ours, {name}": network.emit(config) for name, config in network.choices(progress).items()}
+        files |= dict(_of_others(network, files["full precision"], options))
+        times = latencies(files, options.quick)
+    rows: list[dict[str, Cell]] = []
+    for name, content in files.items():
+        row = {"network": "EfficientNet-Lite0", "file": name, **network.subject.row(content)}
+        rows.append(row | {f"latency_ms, {target}": times[target][name] for target in TARGETS})
+    return Outcome(tuple(rows), tuple(_wanted(rows)))
+
+
+class _Network:
+    """The pretrained network as a family of precisions alone."""
+
+    def __init__(self, options: Options) -> None:
+        photos = photographs()
+        crops = 1 if options.quick else _CROPS
+        images = photos.crops(crops, options.seed)
+        self.calibration = photos.crops(1 if options.quick else _CALIBRATION_CROPS, options.seed + 1)
+        model = efficientnet_lite0()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shapes = convert(model, images[0][:2], freeze=["*.depth"], prove=False)
+        self.family: Family = quantize(shapes, QuantizationConfig(per=Per.BLOCK, ranges=RangeMethod.MSE)).eval()
+        full = self.family.space.max()
+        self.all_int8 = self.family.space.config(
+            {entry.name: entry.smallest for entry in self.family.space.dimensions if entry.kind is Kind.BITS}
+        )
+        self.family.calibrate(self.all_int8, self.calibration)
+        with torch.inference_mode():
+            exact = torch.cat([self.family(batch, config=full) for batch in images]).double().numpy()
+        labels = np.tile(photos.labels.numpy(), crops)
+        self.subject = Subject([(batch,) for batch in images], exact, labels)
+        self._images = images
+        self._quick = options.quick
+        self._emitter = self._emitter_for(TARGETS[0])
+
+    def emit(self, config: Config) -> bytes:
+        """Return a member's file."""
+        return self._emitter.emit(config).content
+
+    def choices(self, progress: Progress) -> dict[str, Config]:
+        """Return int8 everywhere, and allocations: the least error at sizes and at latencies."""
+        bits = Space(
+            Dimension(entry.name, entry.kind, entry.values)
+            for entry in self.family.space.dimensions
+            if entry.kind is Kind.BITS
+        )
+        found = {"int8 everywhere": self.all_int8}
+        errors = measure_sensitivity(bits, self._error, progress)
+        sizes = measure_costs(bits, "file bytes", lambda config: float(len(self.emit(self._whole(config)))), progress)
+        small = sizes.of(bits.min())
+        front = allocation_front(errors, sizes)
+        for share in (1.1, 1.25):
+            found[f"at {share:g} times the size of int8"] = self._whole(front.within(share * small).config)
+        for target in TARGETS:
+            with MeasurementStore.opened(None) as store, open_device(parse_target(target)) as device:
+                seconds = 0.1 if self._quick else _SECONDS_PER_CHOICE
+                meter = LatencyMeter(self._emitter_for(target), self.family.space.max(), device, store, seconds)
+                # All in the same rounds: what each choice changes is small next to what the machine does.
+                changed = [self._whole(config) for config in _one_change_each(bits)]
+                known = dict(zip(changed, meter.measure_together(changed), strict=True))
+            milliseconds = partial(self._milliseconds, known)
+            times = measure_costs(bits, "latency ms", milliseconds, progress)
+            fastest = allocation_front(errors, times)
+            found[f"fastest on {target}"] = self._whole(fastest[0].config)
+            halfway = (fastest.costs[0] + times.base) / 2
+            found[f"half of that saving on {target}"] = self._whole(fastest.within(halfway).config)
+        return found
+
+    def _whole(self, config: Mapping[str, int]) -> Config:
+        return self.family.space.config(dict(config))
+
+    def _error(self, config: Config) -> float:
+        """Return the mean squared difference of the outputs from full precision on the calibration images."""
+        exact, found = (self._outputs(one) for one in (self.family.space.max(), self._whole(config)))
+        return float((exact - found).square().mean())
+
+    def _milliseconds(self, known: Mapping[Config, Latency], config: Config) -> float:
+        return known[self._whole(config)].median_ms
+
+    def _outputs(self, config: Config) -> torch.Tensor:
+        with torch.inference_mode():
+            return torch.cat([self.family(batch, config=config) for batch in self.calibration])
+
+    def _emitter_for(self, address: str) -> Emitter:
+        target = parse_target(address)
+        return backend_for(target).emitter(self.family, self._images[0][:2], target, Silent())
+
+
+def _one_change_each(space: Space) -> Iterator[Config]:
+    yield space.max()
+    for entry in space.dimensions:
+        for value in entry.values[:-1]:
+            yield space.config({entry.name: value})
+
+
+def _of_others(network: _Network, full: bytes, options: Options) -> Iterator[tuple[str, bytes]]:
+    """Yield what other tools make of the file in full precision, by name."""
+    model = onnx.load_from_string(full)
+    name = model.graph.input[0].name
+    samples = [{name: image.numpy()} for batch in network.calibration for image in batch[:, None]]
+    yield "ONNX Runtime, int8 everywhere", _by_onnxruntime(full, samples)
+    try:
+        import nncf
+    except ImportError:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nncf.set_log_level(40)
+        count = 8 if options.quick else len(samples)
+        made = nncf.quantize(model, nncf.Dataset(samples), subset_size=count)
+        yield "NNCF, int8 everywhere", made.SerializeToString()
+        if not options.quick:
+            yield "NNCF, automatic", _by_nncf_itself(nncf, network, model, samples)
+
+
+def _by_onnxruntime(full: bytes, samples: list[dict[str, Any]]) -> bytes:
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        """Hands the samples over one by one."""
+
+        def __init__(self) -> None:
+            self._left = iter(samples)
+
+        def get_next(self) -> dict[str, Any] | None:
+            """Return the next sample, None after the last."""
+            return next(self._left, None)
+
+    with TemporaryDirectory() as folder:
+        source, prepared, made = (Path(folder) / f"{stage}.onnx" for stage in ("source", "prepared", "made"))
+        source.write_bytes(full)
+        # As its documentation asks: batch norm becomes part of the convolutions.
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(made),
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+        )
+        return made.read_bytes()
+
+
+def _by_nncf_itself(nncf: Any, network: _Network, model: onnx.ModelProto, samples: list[dict[str, Any]]) -> bytes:
+    """Return what NNCF makes so that at most half a point of predictions changes."""
+    subject = network.subject
+    validation = [{model.graph.input[0].name: batch[0].numpy()} for batch in subject.batches]
+
+    def same_class(candidate: Any, data: Any) -> float:
+        content = candidate.SerializeToString() if hasattr(candidate, "SerializeToString") else None
+        if content is None:
+            raise SuppleError("NNCF handed over something else than an ONNX model.")
+        return float(np.mean(subject.outputs(content).argmax(-1) == subject.exact.argmax(-1)))
+
+    made = nncf.quantize_with_accuracy_control(
+        model, nncf.Dataset(samples), nncf.Dataset(validation), validation_fn=same_class, max_drop=_DROP
+    )
+    content: bytes = made.SerializeToString()
+    return content
+
+
+def _wanted(rows: list[dict[str, Cell]]) -> Iterator[Wanted]:
+    """Want, of our files that are no slower or no larger than each of the others', one that errs no more."""
+    ours = [row for row in rows if str(row["file"]).startswith("ours")]
+    costs: dict[str, Callable[[dict[str, Cell]], float]] = {"file_kb": lambda row: _number(row["file_kb"])}
+    costs |= {f"latency_ms, {target}": lambda row, t=target: _number(row[f"latency_ms, {t}"]) for target in TARGETS}  # type: ignore[misc]
+    for other in rows:
+        if str(other["file"]).startswith(("ONNX Runtime", "NNCF")):
+            for cost, of in costs.items():
+                best = max(
+                    (_number(row["signal_to_noise_db"]) for row in ours if of(row) <= 1.02 * of(other)), default=-np.inf
+                )
+                yield Wanted(
+                    f"dB of ours less those of {other['file']}, at its {cost}",
+                    best - _number(other["signal_to_noise_db"]),
+                    Bound.AT_LEAST,
+                    0.0,
+                )
+
+
+def _number(cell: Cell) -> float:
+    assert isinstance(cell, int | float)
+    return float(cell)
