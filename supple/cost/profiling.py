@@ -60,9 +60,14 @@ def profile(
     `budget_seconds` counts everything, the export of the full network too; what has begun is finished, and a few
     members are measured in any case. What `store` has from the same target and machine is not measured again, and what
     is measured goes there. Operators get at most `table_share` of the time after the export; without any (0.0) there is
-    no table of them. Raises `SuppleError` for an unknown target, one whose runtime is missing, and where members
-    cannot be written as its programs or measured on it.
+    no table of them. Raises `SuppleError` for a family with dimensions of precision, for an unknown target, one whose
+    runtime is missing, and where members cannot be written as its programs or measured on it.
     """
+    if family.quantization is not None:
+        raise SuppleError(
+            "A profile tells layers by their shapes, not by their precision, and would be wrong for this family: "
+            "profile the family that was quantized, or measure members in other precisions on the target."
+        )
     place = target if isinstance(target, Target) else parse_target(target)
     if not budget_seconds > 0:
         raise SuppleError(f"A profile needs time to measure: {budget_seconds:g} s is none.")

@@ -20,8 +20,24 @@ from supple.report.planes import Plane, planes_of
 from supple.report.quantities import quantity_in
 from supple.report.rows import dimension_rows, member_rows
 from supple.report.search_notes import NO_BASELINE
-from supple.report.search_rows import FrontRow, GainRow, constraint_rows, front_rows, gain_rows, other_figures
-from supple.report.summary import DataSummary, ExportedMember, Fact, RunSummary, SearchRecord, SearchSummary
+from supple.report.search_rows import (
+    FrontRow,
+    GainRow,
+    constraint_rows,
+    front_rows,
+    gain_rows,
+    other_figures,
+    with_precision,
+)
+from supple.report.summary import (
+    DataSummary,
+    ExportedMember,
+    Fact,
+    RunSummary,
+    SearchRecord,
+    SearchSummary,
+    SpaceSummary,
+)
 from supple.report.wording import count, members_count, moment
 from supple.searching.wishes import target_of
 from supple.storage import write_atomically
@@ -84,7 +100,8 @@ def _render(
     plotly = get_plotlyjs().replace("\r\n", "\n")
     script = _read("report.js")
     search = summary.search
-    shown = [_ShownPlane.of(search, plane, number) for number, plane in enumerate(planes_of(search), start=1)]
+    space = summary.space
+    shown = [_ShownPlane.of(search, space, plane, number) for number, plane in enumerate(planes_of(search), start=1)]
     curves = hypervolume_curves(search)
     figures = {
         **{entry.id: plane_figure(search, entry.plane, members, summary.targets[0]) for entry in shown},
@@ -127,7 +144,7 @@ class _ShownPlane:
     front: tuple[FrontRow, ...]
 
     @classmethod
-    def of(cls, search: SearchSummary, plane: Plane, number: int) -> "_ShownPlane":
+    def of(cls, search: SearchSummary, space: SpaceSummary, plane: Plane, number: int) -> "_ShownPlane":
         quality, cost = quantity_in(search, plane.quality.figure).name, quantity_in(search, plane.cost.figure).name
         return cls(
             plane,
@@ -136,9 +153,12 @@ class _ShownPlane:
             _note(search, plane),
             quality,
             cost,
-            tuple(quantity_in(search, figure).name for figure in other_figures(search, plane)),
+            (
+                *(quantity_in(search, figure).name for figure in other_figures(search, plane)),
+                *(("precision",) if space.precisions else ()),
+            ),
             tuple(gain_rows(search, plane)) if search.baseline else (),
-            tuple(front_rows(search, plane)),
+            tuple(with_precision(row, space) for row in front_rows(search, plane)),
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from supple.report.comparison import WINDOW
+from supple.report.precision import exported_precision_notes, searched_precision_notes
 from supple.report.search_notes import exported_gain_notes, search_notes
 from supple.report.summary import (
     DataSummary,
@@ -26,6 +27,8 @@ def derive_notes(summary: RunSummary) -> tuple[Note, ...]:
         *speed_notes(summary.members),
         *accuracy_notes(summary.members),
         *search_notes(summary.search),
+        *searched_precision_notes(summary.search, summary.space),
+        *exported_precision_notes(summary.members, summary.targets[0]),
         *exported_gain_notes(summary.members, summary.search),
         *broken_constraint_notes(summary.members, summary.search),
         *parity_notes(summary.members),
@@ -38,7 +41,8 @@ def derive_notes(summary: RunSummary) -> tuple[Note, ...]:
 
 def derive_search_notes(record: SearchRecord) -> tuple[Note, ...]:
     """Return every remark about a search by itself, those to beware of first."""
-    return _cautions_first([*search_notes(record.search), *record.notes])
+    precision = searched_precision_notes(record.search, record.space)
+    return _cautions_first([*search_notes(record.search), *precision, *record.notes])
 
 
 def speed_notes(members: Sequence[ExportedMember]) -> list[Note]:
@@ -81,13 +85,15 @@ def accuracy_notes(members: Sequence[ExportedMember]) -> list[Note]:
 
 def parity_notes(members: Sequence[ExportedMember]) -> list[Note]:
     """Say whether every exported file gives the outputs of its PyTorch member."""
+    rounded = [_rounded_parity_note(member) for member in members if member.parity.is_rounded]
+    exact = [member for member in members if not member.parity.is_rounded]
     failed = [
         _caution(
             f"{member.file_name} does not agree with PyTorch: the outputs differ by up to "
             f"{member.parity.max_absolute_difference:.1e} (tolerance {member.parity.tolerance:.1e}) on "
             f"{member.parity.images} images. Do not use it."
         )
-        for member in members
+        for member in exact
         if not member.parity.agrees
     ]
     changed = [
@@ -95,18 +101,32 @@ def parity_notes(members: Sequence[ExportedMember]) -> list[Note]:
             f"{member.file_name} predicts another class than PyTorch for "
             f"{percent(1 - member.parity.top1_agreement)} of {member.parity.images} images."
         )
-        for member in members
+        for member in exact
         if member.parity.top1_agreement < 1
     ]
-    if failed or changed or not members:
-        return [*failed, *changed]
-    worst = max(members, key=lambda member: member.parity.max_absolute_difference).parity
+    if failed or changed or not exact:
+        return [*failed, *changed, *rounded]
+    worst = max(exact, key=lambda member: member.parity.max_absolute_difference).parity
+    which = "Every exported file in fp32" if rounded else "Every exported file"
     return [
+        *rounded,
         _good(
-            f"Every exported file agrees with its PyTorch member on {min(m.parity.images for m in members)} images: "
+            f"{which} agrees with its PyTorch member on {min(m.parity.images for m in exact)} images: "
             f"largest difference {worst.max_absolute_difference:.1e} (tolerance {worst.tolerance:.1e}), same classes."
-        )
+        ),
     ]
+
+
+def _rounded_parity_note(member: ExportedMember) -> Note:
+    parity = member.parity
+    noise = "no differences" if parity.signal_to_noise_db is None else f"{parity.signal_to_noise_db:.1f} dB"
+    figures = (
+        f"signal over differences {noise} (at least {parity.least_signal_to_noise_db:.1f} dB), the same class for "
+        f"{percent(parity.top1_agreement)} of {parity.images} images"
+    )
+    if parity.agrees:
+        return _good(f"{member.file_name} agrees with its PyTorch member as closely as its rounding does: {figures}.")
+    return _caution(f"{member.file_name} does not agree with PyTorch: {figures}. Do not use it.")
 
 
 def generalisation_notes(members: Sequence[ExportedMember], data: DataSummary) -> list[Note]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from supple.report.precision import precision_text
 from supple.report.quantities import Quantity
 from supple.report.summary import ExportedMember, RunSummary, SpaceSummary
 from supple.report.wording import count, file_size, milliseconds, percent, significant
@@ -66,16 +67,39 @@ def member_rows(summary: RunSummary) -> list[MemberRow]:
         *_constraint_rows(summary),
         MemberRow("Parameters", tuple(Cell(count(m.parameters)) for m in members)),
         MemberRow("MACs", tuple(Cell(count(m.macs)) for m in members)),
+        *_precision_rows(members),
         MemberRow("File", tuple(Cell(file_size(m.file_bytes), m.file_name) for m in members)),
         MemberRow("Largest difference from PyTorch", tuple(_parity_cell(m) for m in members), "of any output"),
         MemberRow(
             "Same class as PyTorch",
             tuple(
-                Cell(percent(m.parity.top1_agreement), f"of {m.parity.images} images", m.parity.top1_agreement < 1)
+                Cell(
+                    percent(m.parity.top1_agreement),
+                    f"of {m.parity.images} images",
+                    m.parity.top1_agreement < (m.parity.least_top1_agreement or 1),
+                )
                 for m in members
             ),
         ),
     ]
+
+
+def _precision_rows(members: Sequence[ExportedMember]) -> list[MemberRow]:
+    """Return the formats of the members' layers, and the latency of the same shapes in fp32, if there are others."""
+    if not any(member.precision for member in members):
+        return []
+    precisions = tuple(Cell(precision_text(entry.format for entry in member.precision)) for member in members)
+    rows = [MemberRow("Precision", precisions, "of the layers that can be quantized")]
+    if any(member.twin for member in members):
+        twins = (member.twin for member in members)
+        cells = (
+            Cell("–")  # noqa: RUF001 - a dash, not a minus
+            if twin is None
+            else Cell(milliseconds(twin.median_ms), f"{significant(twin.low_ms)} to {significant(twin.high_ms)}")
+            for twin in twins
+        )
+        rows.append(MemberRow("Latency of the same shape in fp32", tuple(cells), "measured side by side"))
+    return rows
 
 
 def _constraint_rows(summary: RunSummary) -> list[MemberRow]:
@@ -99,6 +123,10 @@ def _constraint_rows(summary: RunSummary) -> list[MemberRow]:
 
 def _parity_cell(member: ExportedMember) -> Cell:
     parity = member.parity
+    if parity.is_rounded:
+        noise = "none" if parity.signal_to_noise_db is None else f"{parity.signal_to_noise_db:.1f} dB below"
+        detail = f"at least {parity.least_signal_to_noise_db:.1f} dB, for rounded members"
+        return Cell(noise, detail, not parity.agrees)
     verdict = "within" if parity.agrees else "beyond"
     return Cell(
         f"{parity.max_absolute_difference:.1e}",

@@ -1,12 +1,13 @@
 """The rows of the tables about a search: gain over random members at equal cost, its fronts, and its constraints."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supple.report.comparison import Gain, gains
 from supple.report.planes import Plane, allowed
+from supple.report.precision import formats_in, precision_text
 from supple.report.quantities import Quantity
-from supple.report.summary import Evaluated, SearchSummary
+from supple.report.summary import Evaluated, SearchSummary, SpaceSummary
 from supple.report.wording import significant
 from supple.searching.wishes import target_of
 
@@ -106,6 +107,13 @@ def _front_row(plane: Plane, member: Evaluated, others: Sequence[str]) -> FrontR
         others=tuple(Quantity(figure).shown(member.figures[figure]) for figure in others),
         config=member.config,
     )
+
+
+def with_precision(row: FrontRow, space: SpaceSummary) -> FrontRow:
+    """Return the row with the formats of the member's layers as its last figure, where they can be chosen."""
+    if not space.precisions:
+        return row
+    return replace(row, others=(*row.others, precision_text(formats_in(space, row.config))))
 
 
 def constraint_rows(search: SearchSummary) -> list[ConstraintRow]:

@@ -52,8 +52,17 @@ class Frozen:
 
 
 @dataclass(frozen=True)
+class PrecisionChoice:
+    """The layers whose format one dimension chooses, by module path, and the format that each of its values means."""
+
+    dimension: str
+    layers: tuple[str, ...]
+    formats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class SpaceSummary:
-    """The space of a family: its dimensions, its size, and what stayed as it was."""
+    """The space of a family: its dimensions, its size, what stayed as it was, and the precision of its layers."""
 
     dimensions: tuple[Dimension, ...]
     members_count: int
@@ -62,6 +71,7 @@ class SpaceSummary:
     smallest_macs: int
     largest_macs: int
     frozen: tuple[Frozen, ...] = ()
+    precisions: tuple[PrecisionChoice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,10 @@ class Parity:
     """How far an exported file's outputs are from the PyTorch member's, on the same images.
 
     `top1_agreement` is the share (0 to 1) of images with the same predicted class. The export agrees if
-    `max_absolute_difference` is at most `tolerance`.
+    `max_absolute_difference` is at most `tolerance`. The export of a member whose activations are rounded agrees if
+    `signal_to_noise_db`, of the outputs over the differences (None where there are none), is at least
+    `least_signal_to_noise_db`, and as many classes are the same as `least_top1_agreement` says; the latter two are None
+    for others.
     """
 
     max_absolute_difference: float
@@ -162,18 +175,47 @@ class Parity:
     tolerance: float
     images: int
     top1_agreement: float
+    signal_to_noise_db: float | None = None
+    least_signal_to_noise_db: float | None = None
+    least_top1_agreement: float | None = None
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether the member's activations are rounded, so that its file is judged by signal and noise."""
+        return self.least_signal_to_noise_db is not None
 
     @property
     def agrees(self) -> bool:
-        """Whether the outputs agree within the tolerance."""
-        return self.max_absolute_difference <= self.tolerance
+        """Whether the outputs agree as far as they must."""
+        if self.least_signal_to_noise_db is None:
+            return self.max_absolute_difference <= self.tolerance
+        is_clear = self.signal_to_noise_db is None or self.signal_to_noise_db >= self.least_signal_to_noise_db
+        return is_clear and self.top1_agreement >= (self.least_top1_agreement or 0.0)
+
+
+@dataclass(frozen=True)
+class LayerPrecision:
+    """A layer of a member, by its module path, and the format that it is stored and multiplied in."""
+
+    layer: str
+    format: str
+
+
+@dataclass(frozen=True)
+class TwinLatency:
+    """The latency of a member of the same shape whose layers are all in 32 bits, measured side by side with it."""
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
 
 
 @dataclass(frozen=True)
 class ExportedMember:
     """A member that was taken out and exported: what it is, and what was measured in the runtime that ships.
 
-    `test_accuracy_runtime` is the one figure of a run that comes from the test split.
+    `test_accuracy_runtime` is the one figure of a run that comes from the test split. `precision` lists the layers
+    whose format could be chosen; `twin` is there for members that have one in another format than fp32.
     """
 
     name: str
@@ -188,6 +230,8 @@ class ExportedMember:
     latency_low_ms: float
     latency_high_ms: float
     parity: Parity
+    precision: tuple[LayerPrecision, ...] = ()
+    twin: TwinLatency | None = None
 
 
 @dataclass(frozen=True)

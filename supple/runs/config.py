@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, m
 from supple.data import DataConfig
 from supple.family import ImportanceMethod, OrderConfig
 from supple.runs.config_file import to_yaml
+from supple.runs.quantizing import QuantizeConfig
 from supple.searching import SearchConfig
 from supple.training import TrainConfig
 
@@ -81,6 +82,9 @@ class RunConfig(BaseModel):
     data: DataConfig
     convert: ConvertConfig = ConvertConfig()
     order: OrderingConfig = OrderingConfig()
+    quantize: QuantizeConfig | None = Field(
+        default=None, description="precisions that layers may have beside fp32; none if not set"
+    )
     train: TrainConfig = TrainConfig()
     search: SearchConfig = SearchConfig()
     export: ExportConfig = ExportConfig()

@@ -17,6 +17,7 @@ from supple.runs.config_file import apply_overrides, read_config_file, validate
 from supple.runs.console import console_progress
 from supple.runs.directory import RunDirectory
 from supple.runs.exporting import export_members
+from supple.runs.quantizing import quantized_for_search
 from supple.runs.summing_up import summarise, training_told
 from supple.runs.training import dismiss_helpers, help_to_train, trained_family
 from supple.runtime import parse_target
@@ -110,6 +111,7 @@ def _run_stages(config: RunConfig, directory: RunDirectory, progress: Progress) 
 
     def check(family: Family) -> None:
         # What cannot be had is told now, not after hours of training.
+        family = quantized_for_search(family, config.quantize)
         problem = family_problem(family, config.search)
         for address in targets_of(config.search, problem):
             check_target(family, splits.example_inputs, parse_target(address))
@@ -117,6 +119,7 @@ def _run_stages(config: RunConfig, directory: RunDirectory, progress: Progress) 
     family, history = trained_family(config, directory, splits, progress, check)
     # The others, where there were any, have left the cores to this process.
     torch.set_num_threads(config.threads or describe_machine().logical_cores)
+    family = quantized_for_search(family, config.quantize)
     found = search(family, splits.train, splits.valid, config.search, study=directory.study, progress=progress)
     exported = export_members(family, found, splits, config, directory, progress)
     created = datetime.now(UTC).isoformat(timespec="seconds")

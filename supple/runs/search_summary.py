@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from supple.cost import LATENCY_SPREAD
 from supple.family import Family
-from supple.report import Evaluated, Frozen, Level, Note, SearchSummary, SeedSummary, SpaceSummary
+from supple.report import Evaluated, Frozen, Level, Note, PrecisionChoice, SearchSummary, SeedSummary, SpaceSummary
 from supple.report.summary import Fact
 from supple.searching import Evaluation, Failure, SearchConfig, SearchResult
 from supple.searching.choosing import quality_of
+from supple.searching.corners import corners_of
 from supple.storage.places import Place
 
 
@@ -27,7 +28,7 @@ def summarise_search(config: SearchConfig, found: SearchResult) -> SearchSummary
         ),
         baseline_share=config.baseline_share,
         latency_spread=LATENCY_SPREAD,
-        corners=(dict(problem.space.max()), dict(problem.space.min())),
+        corners=tuple(map(dict, corners_of(problem.space))),
         # A URL without its password.
         warm_start=None if config.warm_start is None else str(Place.of(config.warm_start)),
     )
@@ -61,6 +62,20 @@ def summarise_space(family: Family) -> SpaceSummary:
         smallest_macs=family.count_macs(space.min()),
         largest_macs=family.count_macs(space.max()),
         frozen=tuple(Frozen(entry.what, entry.reason) for entry in family.structure.frozen),
+        precisions=_precisions(family),
+    )
+
+
+def _precisions(family: Family) -> tuple[PrecisionChoice, ...]:
+    if family.quantization is None:
+        return ()
+    return tuple(
+        PrecisionChoice(
+            name,
+            tuple(layer.path for layer in choice.layers),
+            tuple(choice.formats[value].value for value in family.space[name].values),
+        )
+        for name, choice in family.quantization.choices.items()
     )
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 
 from supple.data import load_splits
 from supple.errors import SuppleError, nearest
+from supple.family import Family
 from supple.machine import describe_machine, package_versions
 from supple.progress import Progress, Silent
 from supple.report import SearchRecord, front_tables, search_json, write_search_report
@@ -19,17 +21,31 @@ from supple.runs.config import RunConfig
 from supple.runs.config_file import apply_overrides, read_config_file, to_yaml, validate
 from supple.runs.directory import RunDirectory
 from supple.runs.pipeline import RUNS_FOLDER
+from supple.runs.quantizing import PrecisionConfig, quantized_for_search
 from supple.runs.search_summary import failure_notes, machines_of, summarise_search, summarise_space
 from supple.runs.summing_up import summarise_data
 from supple.runs.training import family_of_run
 from supple.runtime import parse_target
 from supple.searching import SearchConfig, search
+from supple.space import Kind
 from supple.storage import RunLock, flattened, is_sealed, seal, verify, write_atomically
 
 ARTIFACT_KIND = "search"
 
 # How long a search goes on and how fast: what it has found so far stays what it is.
 MAY_CHANGE = ("budget", "patience", "seeds", "workers")
+
+
+class SearchSettings(SearchConfig):
+    """The settings of a search of a run's family, and the precision that the family gets for it."""
+
+    quantize: PrecisionConfig | None = Field(
+        default=None, description="precisions that layers may have, where the run's own family has none"
+    )
+
+    def to_search(self) -> SearchConfig:
+        """Return the settings of the search itself."""
+        return SearchConfig(**{name: getattr(self, name) for name in SearchConfig.model_fields})
 
 
 @dataclass(frozen=True)
@@ -101,7 +117,7 @@ def search_named(request: SearchRequest, progress: Progress = Silent()) -> tuple
     run_config = validate(RunConfig, read_config_file(run.config), f'"{run.config}"')
     directory = _directory(run, request)
     with directory.opened():
-        config = _claimed(directory, request, run_config.search)
+        config = _claimed(directory, request, run_config)
         if is_sealed(directory.path):
             verify(directory.path, ARTIFACT_KIND)
             progress.say(f'The search in "{directory.path}" is finished already.')
@@ -167,14 +183,14 @@ def _directory(run: RunDirectory, request: SearchRequest) -> SearchDirectory:
     return SearchDirectory(run.searches / name)
 
 
-def _claimed(directory: SearchDirectory, request: SearchRequest, of_run: SearchConfig) -> SearchConfig:
+def _claimed(directory: SearchDirectory, request: SearchRequest, run_config: RunConfig) -> SearchSettings:
     """Return the settings, and write them down; what may change on the way is taken as it is given now."""
     kept = read_config_file(directory.config) if directory.config.exists() else None
     if kept is not None and not request.resume:
         raise SuppleError(f'"{directory.path}" holds a search already: go on with --resume, or choose another --name.')
-    before = _plain(of_run) if kept is None else kept
+    before = _plain(_settings_of(run_config)) if kept is None else kept
     given = apply_overrides({**before, **(request.settings or {})}, request.overrides)
-    config = validate(SearchConfig, given, "The search")
+    config = validate(SearchSettings, given, "The search")
     now = _plain(config)
     if kept is not None:
         _refuse_changes(kept, now, directory.path)
@@ -185,9 +201,30 @@ def _claimed(directory: SearchDirectory, request: SearchRequest, of_run: SearchC
     return config
 
 
-def _plain(config: SearchConfig) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(config.model_dump_json())
+def _settings_of(run_config: RunConfig) -> SearchSettings:
+    quantize = run_config.quantize
+    precision = None if quantize is None else PrecisionConfig(**quantize.model_dump(exclude={"during"}))
+    return SearchSettings(**dict(run_config.search), quantize=precision)
+
+
+def _plain(config: SearchSettings) -> dict[str, Any]:
+    # Without a section there may be overrides of single settings of it.
+    plain: dict[str, Any] = json.loads(config.model_dump_json(exclude=None if config.quantize else {"quantize"}))
     return plain
+
+
+def _family(run: RunDirectory, run_config: RunConfig, config: SearchSettings) -> Family:
+    """Return the run's family with the dimensions of precision that are to be searched."""
+    family = family_of_run(run, run_config)
+    if family.quantization is None:
+        searches_bits = Kind.BITS in (config.dimensions or ())
+        return quantized_for_search(family, config.quantize or (PrecisionConfig() if searches_bits else None))
+    if config.quantize is not None and config.quantize.to_quantization() != family.quantization.config:
+        raise SuppleError(
+            f'The family in "{run.family}" has dimensions of precision already, by other settings: leave quantize as '
+            "the run has it."
+        )
+    return family
 
 
 def _refuse_changes(kept: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
@@ -201,11 +238,11 @@ def _refuse_changes(kept: Mapping[str, Any], now: Mapping[str, Any], folder: Pat
 
 
 def _searched(
-    run: RunDirectory, run_config: RunConfig, directory: SearchDirectory, config: SearchConfig, progress: Progress
+    run: RunDirectory, run_config: RunConfig, directory: SearchDirectory, settings: SearchSettings, progress: Progress
 ) -> SearchRecord:
     torch.set_num_threads(run_config.threads or describe_machine().logical_cores)
     splits = load_splits(run_config.data, run_config.train.batch_size, run_config.seed)
-    family = family_of_run(run, run_config)
+    family, config = _family(run, run_config, settings), settings.to_search()
     found = search(family, splits.train, splits.valid, config, study=directory.study, progress=progress)
     record = SearchRecord(
         title=f"Search of {run_config.title}",

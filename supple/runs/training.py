@@ -8,10 +8,12 @@ from torch import nn
 from supple.data import Splits, load_splits
 from supple.errors import SuppleError
 from supple.family import Family, convert, load, order, save
+from supple.family.quantized.quantization import Quantization
 from supple.importing import call_object
 from supple.progress import Progress
 from supple.runs.config import ModelConfig, RunConfig
 from supple.runs.directory import RunDirectory
+from supple.runs.quantizing import quantized_for_training
 from supple.storage import is_sealed, write_atomically
 from supple.trace import Structure
 from supple.training import History, train
@@ -46,7 +48,8 @@ def trained_family(
     with started_processes(device_type(config.train.accelerator)) as processes:
         family = _untrained_family(model, config, directory, splits, progress)
         before_training(family)
-        processes.told_by_main(family.structure.to_json())
+        quantization = family.quantization
+        processes.told_by_main([family.structure.to_json(), quantization and quantization.to_json()])
         history = train(family, splits.train, splits.valid, config.train, folder=directory.training, progress=progress)
     save(family, directory.family)
     write_atomically(directory.history, history.to_json())
@@ -67,25 +70,27 @@ def dismiss_helpers(config: RunConfig) -> None:
 def help_to_train(config: RunConfig) -> None:
     """Do what is left to a process that is not the main one: train the family of which the main one tells."""
     with started_processes(device_type(config.train.accelerator)) as processes:
-        structure = processes.told_by_main()
-        if not isinstance(structure, str):
+        told = processes.told_by_main()
+        if told is None:
             return
+        structure = Structure.from_json(told[0])
+        quantization = None if told[1] is None else Quantization.from_json(told[1], structure.space)
         splits = load_splits(config.data, config.train.batch_size, config.seed)
         model = build_model(config.model, config.seed)
-        family = Family(model, Structure.from_json(structure), config.convert.kernel_transform)
+        family = Family(model, structure, config.convert.kernel_transform, quantization)
         train(family, splits.train, splits.valid, config.train)
 
 
 def _untrained_family(
     model: nn.Module, config: RunConfig, directory: RunDirectory, splits: Splits, progress: Progress
 ) -> Family:
-    """Return the converted family, ordered where the config asks for it.
+    """Return the converted family, ordered and quantized where the config asks for it.
 
     An ordered family is loaded where an earlier process made it: its checkpoints belong to that very order.
     """
     wanted = config.order.to_order()
     if wanted is not None and is_sealed(directory.ordered_family):
-        return load(directory.ordered_family, model)
+        return quantized_for_training(load(directory.ordered_family, model), config.quantize)
     family = convert(model, splits.example_inputs, **config.convert.model_dump())
     space = family.space
     progress.say(
@@ -95,4 +100,4 @@ def _untrained_family(
     if wanted is not None:
         family = order(family, wanted, batches_of_epoch(splits.train, config.seed, epoch=0))
         save(family, directory.ordered_family)
-    return family
+    return quantized_for_training(family, config.quantize)

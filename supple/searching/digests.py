@@ -9,6 +9,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from supple.family import Family
+from supple.family.quantized.quantization import Quantization
 from supple.searching.networks import Networks
 
 
@@ -21,12 +22,20 @@ def weights_digest(family: Family) -> str:
     return digest.hexdigest()[:16]
 
 
+def precision_digest(quantization: Quantization) -> str:
+    """Return a short name of what the dimensions of precision choose, and of how numbers are rounded.
+
+    A space tells how many bits a layer may have, not in which format.
+    """
+    return hashlib.sha256(quantization.to_json().encode()).hexdigest()[:16]
+
+
 def conditions_of(networks: Networks, weights: str, seconds_per_latency: float, runtimes: dict[str, str]) -> str:
     """Return, as JSON, what figures of members depend on besides the machines; `runtimes` are versions by target.
 
     The validation data are gone through once for it.
     """
-    task = networks.task
+    task, quantization = networks.task, networks.family.quantization
     with torch.random.fork_rng(devices=[]):
         judged = _digest_of(networks.valid_data)
     return json.dumps(
@@ -37,6 +46,7 @@ def conditions_of(networks: Networks, weights: str, seconds_per_latency: float, 
             "task": f"{type(task).__module__}.{type(task).__qualname__} {sorted(vars(task).items())}",
             "seconds_per_latency": seconds_per_latency,
             "runtimes": dict(sorted(runtimes.items())),
+            **({} if quantization is None else {"precision": precision_digest(quantization)}),
         }
     )
 

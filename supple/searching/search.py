@@ -10,7 +10,7 @@ from supple.errors import SuppleError
 from supple.family import Family
 from supple.progress import Progress, Silent
 from supple.searching.config import SearchConfig
-from supple.searching.digests import conditions_of, weights_digest
+from supple.searching.digests import conditions_of, precision_digest, weights_digest
 from supple.searching.engine import run_search
 from supple.searching.judging import Judge, Measure, opened_meters, wanted_on
 from supple.searching.networks import Networks
@@ -18,7 +18,7 @@ from supple.searching.opening import opened_studies
 from supple.searching.parallel import opened_workers
 from supple.searching.posing import Cost, check_precisions, family_problem, space_problem, targets_of
 from supple.searching.result import SearchResult
-from supple.searching.study import WEIGHTS
+from supple.searching.study import PRECISION, WEIGHTS
 from supple.searching.warm_start import begin
 from supple.space import Space
 from supple.training import Classification
@@ -67,6 +67,8 @@ def search(
     with ExitStack() as stack:
         opened = stack.enter_context(opened_studies(problem, config, study))
         opened.claim(WEIGHTS, weights := weights_digest(family), "other weights of the family")
+        if family.quantization is not None:
+            opened.claim(PRECISION, precision_digest(family.quantization), "other formats or another rounding")
         meters = stack.enter_context(
             opened_meters(networks, wanted, opened.measurements, config.seconds_per_latency, progress)
         )

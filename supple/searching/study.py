@@ -28,6 +28,7 @@ EXCESS = "excess"
 SPACE = "space"
 SETTINGS = "settings"
 WEIGHTS = "weights"
+PRECISION = "precision"
 MACHINES = "machines"
 
 _DIRECTIONS = {Direction.MAXIMIZE: StudyDirection.MAXIMIZE, Direction.MINIMIZE: StudyDirection.MINIMIZE}

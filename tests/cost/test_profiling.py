@@ -14,6 +14,7 @@ from supple.cost.profile_saving import load_profile, save_profile
 from supple.cost.profiling import profile
 from supple.errors import SuppleError
 from supple.family import convert
+from supple.family.quantized.quantizing import quantize
 from supple.runtime import Format, Program
 from supple.runtime.onnx_emitter import OnnxEmitter
 from supple.storage import write_json
@@ -82,6 +83,14 @@ def test_a_time_too_short_for_all_still_measures_each_form_and_some_members(devi
     found = profiled(budget_seconds=0.001)
     assert {entry.form for entry in found.table.measured} == set(range(len(found.table.units.forms)))
     assert found.predictor.held_out.count == 16
+
+
+def test_a_family_in_several_precisions_is_refused(device):
+    family = quantize(template().family)
+    message = "tells layers by their shapes, not by their precision.*: profile the family that was quantized"
+    with pytest.raises(SuppleError, match=message):
+        profile(family, family.example_zeros(family.space.max()), TARGET)
+    assert device == []
 
 
 def test_a_time_that_is_none_is_refused():
