@@ -15,6 +15,7 @@ import pytest
 
 import supple
 import supple.cost
+import supple.precision
 import supple.runtime
 import supple.searching
 import supple.storage
@@ -319,13 +320,15 @@ def test_the_api_reference_names_what_is_public():
     text = (REPOSITORY / "docs" / "api.md").read_text()
     reference, rest = text.split("\n# Training\n")
     of_training, rest = rest.split("\n# Costs\n")
-    of_costs, of_searching = rest.split("\n# Searching\n")
+    of_costs, rest = rest.split("\n# Precision\n")
+    of_precision, of_searching = rest.split("\n# Searching\n")
     assert sorted(re.findall(r"^## (\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)
     assert sorted(re.findall(r"^::: supple[\w.]*\.(\w+)$", reference, re.MULTILINE)) == sorted(supple.__all__)
     # Named above; and what only other rooms and settings use.
     others = {"train", "TrainConfig", "Launch", "SamplerChoice"}
     assert_named(of_training, "supple.training", set(supple.training.__all__) - others)
     assert_named(of_costs, "supple.cost", set(supple.cost.__all__) - {"measure", "LATENCY_SPREAD"})
+    assert_named(of_precision, "supple.precision", set(supple.precision.__all__))
     # Named above; and types that stand for others.
     others = {"search", "SearchConfig", "SearcherChoice", "Outcome"}
     assert_named(of_searching, "supple.searching", set(supple.searching.__all__) - others)

@@ -84,7 +84,8 @@ def advise(sensitivity: Sensitivity) -> Advice:
     """Return which layers to leave alone, by a table of their harm.
 
     Named are the fewest that together do half of the harm, if each does at least three times what the others do in the
-    mean; what is spread evenly names nobody. Harm below 0 counts as none. Where a measure tells of pairs, half of each
+    mean; what is spread evenly names nobody. Harm below 0 counts as none, and as a sign of how far off all figures
+    are: what is no greater names nobody either. Where a measure tells of pairs, half of each
     pair is each one's.
     """
     numbers = sorted({bits for row in sensitivity.harms.values() for bits in row}, reverse=True)
@@ -120,8 +121,10 @@ def _verdict(sensitivity: Sensitivity, bits: int, ranked: list[AdviceRow]) -> Ve
     beginning = f"At {bits} bits:"
     if not any(row.share for row in ranked):
         return Verdict(bits, (), f"{beginning} no choice does any harm; leave none alone.")
+    if len(ranked) == 1:
+        return Verdict(bits, (), f"{beginning} only {ranked[0].dimension} has that choice; compare it with its others.")
     # Errors of different layers are all but independent: their squares add up, as increases of a loss do.
-    together = sum(max(row.harm, 0.0) for row in ranked)
+    together = sum(row.harm for row in ranked)
     whole, of_what = (
         (sensitivity.base, "loss") if sensitivity.signal is None else (sensitivity.signal, "outputs' power")
     )
@@ -129,10 +132,19 @@ def _verdict(sensitivity: Sensitivity, bits: int, ranked: list[AdviceRow]) -> Ve
         return Verdict(
             bits,
             (),
-            f"{beginning} all choices together add {together / whole:.2%} of the {of_what}, where {_QUIET:.1%} is "
-            "nothing to mend; leave none alone.",
+            f"{beginning} all choices together add {max(together, 0.0) / whole:.2%} of the {of_what}, where "
+            f"{_QUIET:.1%} is nothing to mend; leave none alone.",
         )
     named = _fewest(ranked)
+    # Rounding does not help: what seems to shows how far off figures are.
+    doubt = max(-ranked[-1].harm, 0.0)
+    if named[-1].harm <= doubt:
+        return Verdict(
+            bits,
+            (),
+            f"{beginning} {named[-1].dimension} adds {named[-1].harm:.2g}, but {ranked[-1].dimension} seems to take "
+            f"away {doubt:.2g}, so that figures are that far off; take more samples, or the distortion.",
+        )
     rest = ranked[len(named) :]
     if not rest or named[-1].harm * len(rest) < _OUTSTANDING * sum(max(row.harm, 0.0) for row in rest):
         first = ranked[0]

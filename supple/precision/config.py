@@ -46,13 +46,18 @@ class SensitivityConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        known = [entry.value for entry in Measure]
-        if self.measure not in known:
-            hint = nearest(str(self.measure), known)
-            raise SuppleError(f'"measure" is one of {", ".join(known)}, not "{self.measure}"{hint}')
-        object.__setattr__(self, "measure", Measure(self.measure))
+        object.__setattr__(self, "measure", parse_measure(self.measure))
         if isinstance(self.layers, str):
             raise SuppleError(f'"layers" are a list of patterns, as ["{self.layers}"].')
         for name, value in (("samples", self.samples), ("probes", self.probes)):
             if value < 1:
                 raise SuppleError(f'"{name}" is at least 1, not {value}.')
+
+
+def parse_measure(name: str) -> Measure:
+    """Return the measure of this name. Raises `SuppleError`, with the nearest, where there is none."""
+    try:
+        return Measure(name)
+    except ValueError:
+        known = [entry.value for entry in Measure]
+        raise SuppleError(f'"measure" is one of {", ".join(known)}, not "{name}"{nearest(str(name), known)}') from None

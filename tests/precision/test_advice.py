@@ -54,8 +54,21 @@ def test_harm_that_is_spread_evenly_names_nobody():
     assert "no few layers do most of the harm (the most harmful, a.bits, 12% of it)" in verdict.sentence
 
 
-def test_the_only_layer_is_not_named():
-    assert advise(table({"a.bits": 0.5})).verdicts[0].leave == ()
+def test_the_only_layer_has_nothing_to_be_compared_with():
+    [verdict] = advise(table({"a.bits": 0.5})).verdicts
+    assert verdict.leave == ()
+    assert verdict.sentence == "At 8 bits: only a.bits has that choice; compare it with its others."
+
+
+def test_harm_no_greater_than_what_seems_to_help_names_nobody():
+    [verdict] = advise(table({**even(9, 0.001), "a.bits": 0.05, "b.bits": -0.06}, None, Measure.LOSS, 0.5)).verdicts
+    assert verdict.leave == ()
+    assert "all choices together add 0.00% of the loss" in verdict.sentence
+    [verdict] = advise(table({**even(9, 0.001), "a.bits": 0.05, "b.bits": -0.05}, None, Measure.LOSS, 0.5)).verdicts
+    assert verdict.sentence == (
+        "At 8 bits: a.bits adds 0.05, but b.bits seems to take away 0.05, so that figures are that far off; take more "
+        "samples, or the distortion."
+    )
 
 
 def test_errors_far_below_the_outputs_name_nobody():
