@@ -142,6 +142,15 @@ def search_command(
         list[str] | None,
         typer.Option("--target", metavar="TARGET", help="Where latency is measured; once per target."),
     ] = None,
+    dimensions: Annotated[
+        str | None,
+        typer.Option(
+            "--dimensions",
+            metavar="WORDS",
+            help="What is searched: shape, bits, kinds as depth, or patterns of names, with commas. Default: all. "
+            "With bits, a family without precisions gets int8.",
+        ),
+    ] = None,
     budget: Annotated[
         int | None, typer.Option("--budget", metavar="MEMBERS", help="Members to evaluate, random ones included.")
     ] = None,
@@ -182,6 +191,7 @@ def search_command(
             "objectives": objectives,
             "constraints": constraints,
             "targets": targets,
+            "dimensions": dimensions,
             "budget": budget,
             "searcher": None if searcher is None else {"kind": searcher},
             "seed": seed,
@@ -198,6 +208,49 @@ def search_command(
     except KeyboardInterrupt:
         _tell("\nInterrupted. Go on with the same command and --resume.")
         raise typer.Exit(130) from None
+
+
+@app.command("sensitivity")
+def sensitivity_command(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Folder of a run whose family is trained, or its name below runs/.")
+    ],
+    measure: Annotated[
+        str,
+        typer.Option("--measure", metavar="NAME", help="distortion, loss, hessian or interactions."),
+    ] = "distortion",
+    samples: Annotated[int, typer.Option("--samples", metavar="NUMBER", help="Training samples to measure on.")] = 512,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option("--layers", metavar="PATTERN", help="Layers to measure, as 'stages.*'; once per pattern."),
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="Formats that layers may have, where the run names none. Default: int8; once per format.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="JSON of a member's config. Default: the full network."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one object of JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Show how much harm rounding each layer does to a trained family, and which layers to leave alone.
+
+    Only training data is read.
+    """
+    try:
+        from supple.runs import SensitivityRequest, sensitivity_json, sensitivity_named
+
+        request = SensitivityRequest(run, measure, samples, layers or ("*",), formats or (), config)
+        found, advice = sensitivity_named(request)
+        typer.echo(json.dumps(sensitivity_json(found, advice)) if as_json else str(advice))
+    except (SuppleError, OSError) as error:
+        _fail(error, debug)
 
 
 @app.command("convert")

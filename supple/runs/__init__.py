@@ -15,6 +15,7 @@ from supple.runs.pipeline import (
 )
 from supple.runs.profiling import ProfileRequest, profile_named, profile_told
 from supple.runs.searching import SearchRequest, search_json_told, search_named, search_told
+from supple.runs.sensitivity import SensitivityRequest, sensitivity_json, sensitivity_named
 
 __all__ = [
     "DEMO_CONFIG",
@@ -26,6 +27,7 @@ __all__ = [
     "RunConfig",
     "RunDirectory",
     "SearchRequest",
+    "SensitivityRequest",
     "console_progress",
     "convert_named",
     "execute",
@@ -40,5 +42,7 @@ __all__ = [
     "search_json_told",
     "search_named",
     "search_told",
+    "sensitivity_json",
+    "sensitivity_named",
     "tells_the_user",
 ]
