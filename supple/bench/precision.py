@@ -1,17 +1,22 @@
 """What choosing shape and precision together is worth: on families of our own, on pretrained networks, by operators.
 
 `--models` takes the parts by name: `joint` (families on Fashion-MNIST, every strategy at the same evaluations),
-`efficientnet` (pretrained, next to what other tools make of it). What is finished is kept in `--folder`.
+`efficientnet` and `minilm` (pretrained, next to what other tools make of them). What is finished of the first is kept
+in `--folder`.
 """
 
 from collections.abc import Mapping
 
-from supple.bench import precision_joint, precision_pretrained
+from supple.bench import precision_joint, precision_pretrained, precision_sentences
 from supple.bench.form import Benchmark, Options, Outcome
 from supple.bench.parts import run_parts
 from supple.progress import Progress
 
-PARTS: Mapping[str, Benchmark] = {"joint": precision_joint.run, "efficientnet": precision_pretrained.run}
+PARTS: Mapping[str, Benchmark] = {
+    "joint": precision_joint.run,
+    "efficientnet": precision_pretrained.run,
+    "minilm": precision_sentences.run,
+}
 
 
 def run(options: Options, progress: Progress) -> Outcome:

@@ -6,6 +6,7 @@ from supple.bench.form import Options
 from supple.bench.train_parts import FULL_SET, NETWORKS, FirstBatches
 from supple.data import FashionMnistConfig, Splits, load_splits
 from supple.family import Family, QuantizationConfig, convert, load, quantize, save
+from supple.family.quantized.config import Per
 from supple.progress import Progress
 from supple.training import Precision, TrainConfig, train
 
@@ -42,5 +43,5 @@ def trained_family(network: str, seed: int, splits: Splits, options: Options, pr
 
 
 def quantized_family(family: Family) -> Family:
-    """Return the family with a choice of int8 for each layer."""
-    return quantize(family, QuantizationConfig(formats={"*": ("int8",)}))
+    """Return the family with a choice of int8 for each block."""
+    return quantize(family, QuantizationConfig(per=Per.BLOCK))

@@ -15,8 +15,10 @@ from supple.bench.precision_judge import TARGETS
 from supple.cost import MeasurementStore, open_device
 from supple.cost.latency import DEFAULT_EFFORT
 from supple.cost.program_meter import ProgramMeter
+from supple.family import Family
 from supple.runtime import OnnxSession, Program, parse_target
 from supple.runtime.program import Format
+from supple.space import Config
 
 _SECONDS = 3.0
 
@@ -48,6 +50,23 @@ class Subject:
         if self.labels is not None:
             row["top1_%"] = 100 * float(np.mean(outputs.argmax(-1) == self.labels))
         return row | {"file_kb": len(content) / 1000}
+
+
+def weight_bytes(family: Family, config: Config) -> float:
+    """Return the bytes of the weights whose precision can be chosen, without scales: what a choice of bits changes."""
+    assert family.quantization is not None
+    total = 0.0
+    for name, choice in family.quantization.choices.items():
+        for layer in choice.layers:
+            weight = family.model.get_submodule(layer.path).get_parameter("weight")
+            total += weight.numel() * config[name] / 8
+    return total
+
+
+def number(cell: Cell) -> float:
+    """Return a cell that is a number."""
+    assert isinstance(cell, int | float)
+    return float(cell)
 
 
 def decibels(exact: Floats, found: Floats) -> float:

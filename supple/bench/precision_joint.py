@@ -1,11 +1,11 @@
 """Shape and precision searched together, next to one after the other and to one alone, at the same evaluations.
 
-Hypervolumes are those of test accuracy and one cost: of the members that were on the front by validation accuracy and
-that cost, above the accuracy of the smallest member and below the cost of the full one, both in full precision; 100 %
-would be the full member's accuracy for nothing.
+Hypervolumes are those of accuracy and one cost, above the accuracy of the smallest member and below the cost of the
+full one, both in full precision; 100 % would be the full member's accuracy for nothing. The accuracy is that on the
+validation images, which searches see, and beside it that on the test images, of the members that were on the front.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -84,23 +84,21 @@ class _Tested:
         self._accuracy = dict(zip(wanted, judge.tested(list(wanted)), strict=True))
 
     def hypervolumes(self, members: Sequence[Evaluation]) -> dict[str, float]:
-        """Return the hypervolume of accuracy and each cost in percent."""
+        """Return the hypervolumes of accuracy, validated and tested, and each cost in percent."""
         found: dict[str, float] = {}
-        low = self._accuracy[self._small.config]
-        reach = (self._accuracy[self._full.config] - low) or 1.0
         for cost, name in _COSTS.items():
-            front = _front(members, cost)
-            losses = np.array(
-                [
-                    [
-                        (low - self._accuracy[entry.config]) / reach,
-                        entry.figures[cost] / self._full.figures[cost],
-                    ]
-                    for entry in front
-                ]
-            )
-            found[name] = 100 * hypervolume(losses, np.array([0.0, 1.0]))
+            found[name] = self._hypervolume(members, cost, lambda entry: entry.figures[ACCURACY])
+            tested = self._hypervolume(_front(members, cost), cost, lambda entry: self._accuracy[entry.config])
+            found[f"{name}, tested"] = tested
         return found
+
+    def _hypervolume(self, members: Sequence[Evaluation], cost: str, accuracy: Callable[[Evaluation], float]) -> float:
+        low = accuracy(self._small)
+        reach = (accuracy(self._full) - low) or 1.0
+        losses = [
+            [(low - accuracy(entry)) / reach, entry.figures[cost] / self._full.figures[cost]] for entry in members
+        ]
+        return 100 * hypervolume(np.array(losses), np.array([0.0, 1.0]))
 
     def savings(self, members: Sequence[Evaluation]) -> dict[str, float]:
         """Return how many times faster and smaller than the int8 full member the best is that validates as well."""
@@ -130,6 +128,7 @@ def _rows(network: str, found: Sequence[Found]) -> Iterator[dict[str, Cell]]:
         row["evaluations"] = Spread.of(entry[name]["evaluations"] for entry in found)
         for figure in _COSTS.values():
             row[f"hypervolume_{figure}_%"] = Spread.of(entry[name][figure] for entry in found)
+            row[f"tested_{figure}_%"] = Spread.of(entry[name][f"{figure}, tested"] for entry in found)
         for figure in _COSTS.values():
             for what in ("times less than int8", "test points gained"):
                 row[f"{figure}, {what}"] = Spread.of(entry[name][f"{figure}, {what}"] for entry in found)

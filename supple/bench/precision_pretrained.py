@@ -18,7 +18,7 @@ import torch
 
 from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
 from supple.bench.imagenet import efficientnet_lite0, photographs
-from supple.bench.precision_files import Subject, latencies
+from supple.bench.precision_files import Subject, latencies, number, weight_bytes
 from supple.bench.precision_judge import TARGETS
 from supple.bench.timing import one_thread
 from supple.cost import Latency, LatencyMeter, MeasurementStore, open_device
@@ -92,7 +92,7 @@ class _Network:
         )
         found = {"int8 everywhere": self.all_int8}
         errors = measure_sensitivity(bits, self._error, progress)
-        sizes = measure_costs(bits, "file bytes", lambda config: float(len(self.emit(self._whole(config)))), progress)
+        sizes = measure_costs(bits, "bytes", lambda config: weight_bytes(self.family, self._whole(config)), progress)
         small = sizes.of(bits.min())
         front = allocation_front(errors, sizes)
         for share in (1.1, 1.25):
@@ -211,22 +211,17 @@ def _by_nncf_itself(nncf: Any, network: _Network, model: onnx.ModelProto, sample
 def _wanted(rows: list[dict[str, Cell]]) -> Iterator[Wanted]:
     """Want, of our files that are no slower or no larger than each of the others', one that errs no more."""
     ours = [row for row in rows if str(row["file"]).startswith("ours")]
-    costs: dict[str, Callable[[dict[str, Cell]], float]] = {"file_kb": lambda row: _number(row["file_kb"])}
-    costs |= {f"latency_ms, {target}": lambda row, t=target: _number(row[f"latency_ms, {t}"]) for target in TARGETS}  # type: ignore[misc]
+    costs: dict[str, Callable[[dict[str, Cell]], float]] = {"file_kb": lambda row: number(row["file_kb"])}
+    costs |= {f"latency_ms, {target}": lambda row, t=target: number(row[f"latency_ms, {t}"]) for target in TARGETS}  # type: ignore[misc]
     for other in rows:
         if str(other["file"]).startswith(("ONNX Runtime", "NNCF")):
             for cost, of in costs.items():
                 best = max(
-                    (_number(row["signal_to_noise_db"]) for row in ours if of(row) <= 1.02 * of(other)), default=-np.inf
+                    (number(row["signal_to_noise_db"]) for row in ours if of(row) <= 1.02 * of(other)), default=-np.inf
                 )
                 yield Wanted(
                     f"dB of ours less those of {other['file']}, at its {cost}",
-                    best - _number(other["signal_to_noise_db"]),
+                    best - number(other["signal_to_noise_db"]),
                     Bound.AT_LEAST,
                     0.0,
                 )
-
-
-def _number(cell: Cell) -> float:
-    assert isinstance(cell, int | float)
-    return float(cell)
