@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import supple
 from supple.cli import app
+from supple.runs.quantizing import QuantizeConfig
 from supple.searching import SearchConfig
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "search.md").read_text()
@@ -36,16 +37,29 @@ def test_a_family_is_searched_as_written(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "study.sqlite").exists()
 
 
+@pytest.mark.slow
+def test_shape_and_precision_are_searched_as_written():
+    torch.manual_seed(0)
+    layers = (nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3))
+    family = supple.convert(nn.Sequential(*layers).eval(), torch.randn(2, 16))
+    data = DataLoader(TensorDataset(torch.randn(96, 16), torch.arange(96) % 3), batch_size=32)
+    names = {"supple": supple, "family": family, "train_data": data, "valid_data": data}
+    exec(compile(blocks("python")[1], "docs/search.md", "exec"), names)
+    assert {value for entry in names["found"].front for value in entry.config.values()} >= {8}
+
+
 def test_a_space_is_searched_as_written(capsys):
-    exec(compile(blocks("python")[1], "docs/search.md", "exec"), {"supple": supple})
+    exec(compile(blocks("python")[-1], "docs/search.md", "exec"), {"supple": supple})
     front, baseline = map(int, capsys.readouterr().out.split())
     assert front > 1
     assert baseline == 4
 
 
 def test_the_settings_are_understood():
-    for text in blocks("yaml"):
-        assert len(SearchConfig.model_validate(yaml.safe_load(text)["search"]).targets) == 2
+    precision, targets = map(yaml.safe_load, blocks("yaml"))
+    assert SearchConfig.model_validate(precision["search"]).dimensions == ("shape", "bits")
+    assert QuantizeConfig.model_validate(precision["quantize"]).formats == {"*": ["int8"], "head": []}
+    assert len(SearchConfig.model_validate(targets["search"]).targets) == 2
 
 
 @pytest.mark.parametrize(
