@@ -70,5 +70,5 @@ def _find(space: Space, word: str) -> list[Dimension]:
             "(supple.quantize), or leave bits out."
         )
     kinds = {entry.kind.value for entry in space.dimensions}
-    known = {SHAPE, *kinds, *(name for entry in space.dimensions for name in names_around(entry.name))}
+    known = {SHAPE, Kind.BITS.value, *kinds, *(name for entry in space.dimensions for name in names_around(entry.name))}
     raise SuppleError(f'No dimension is found by "{word}"{nearest(word, known) or "."}')
