@@ -46,6 +46,7 @@ CATALOGUE = {
     "precision": Entry(
         "supple.bench.precision", "shape and precision searched together, next to one after the other", True, True
     ),
+    "rounding": Entry("supple.bench.rounding", "quantized networks with and without each way to round better", True),
     "latency": Entry(
         "supple.bench.latency", "how well latencies are predicted from few measurements, on published tables", True
     ),
