@@ -2,12 +2,12 @@
 
 `--models` takes the parts by name: `joint` (families on Fashion-MNIST, every strategy at the same evaluations),
 `efficientnet` and `minilm` (pretrained, next to what other tools make of them). What is finished of the first is kept
-in `--folder`.
+in `--folder`. `operators` shows what int8 is worth on this machine, layer by layer.
 """
 
 from collections.abc import Mapping
 
-from supple.bench import precision_joint, precision_pretrained, precision_sentences
+from supple.bench import precision_joint, precision_operators, precision_pretrained, precision_sentences
 from supple.bench.form import Benchmark, Options, Outcome
 from supple.bench.parts import run_parts
 from supple.progress import Progress
@@ -16,6 +16,7 @@ PARTS: Mapping[str, Benchmark] = {
     "joint": precision_joint.run,
     "efficientnet": precision_pretrained.run,
     "minilm": precision_sentences.run,
+    "operators": precision_operators.run,
 }
 
 
