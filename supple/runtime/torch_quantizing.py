@@ -21,6 +21,7 @@ from supple.family.quantized.rounding import ChannelGrid, Grid
 from supple.runtime.integer_weights import integer_weights, norm_factor_and_bias
 from supple.runtime.torch_export import exported_program
 from supple.trace import ModelInputs
+from supple.trace.silence import silenced
 
 _QUANTIZE = torch.ops.quantized_decomposed.quantize_per_tensor.default
 _DEQUANTIZE = torch.ops.quantized_decomposed.dequantize_per_tensor.default
@@ -49,7 +50,8 @@ def quantized_program(
             if child in replacements:
                 parent._modules[name] = replacements[child]
     # Without decompositions, this only makes operators that write into their inputs return what they wrote.
-    program: torch.export.ExportedProgram = exported_program(module, inputs).run_decompositions({})
+    with silenced():
+        program: torch.export.ExportedProgram = exported_program(module, inputs).run_decompositions({})
     _simplify(program.graph_module.graph)
     program.graph_module.recompile()
     return program
