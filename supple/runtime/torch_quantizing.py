@@ -148,6 +148,8 @@ def _is_cut_by(node: fx.Node, dequantized: fx.Node) -> bool:
     most: Any
     if node.target is torch.ops.aten.relu.default:
         least, most = 0.0, None
+    elif node.target is torch.ops.aten.relu6.default:
+        least, most = 0.0, 6.0
     elif node.target is torch.ops.aten.hardtanh.default:
         least, most = given + [-1.0, 1.0][len(given) :]
     elif node.target is torch.ops.aten.clamp.default:
