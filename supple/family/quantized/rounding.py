@@ -138,11 +138,18 @@ def weight_grid(weight: torch.Tensor, bits: int, per_channel: bool, symmetric: b
 
 
 def block_grid(weight: torch.Tensor, bits: int, block: int) -> BlockGrid:
-    """Return the grid over a weight (out, in) with a scale per block of input features."""
-    high = 2 ** (bits - 1) - 1
-    padded = torch.nn.functional.pad(weight.detach().abs(), (0, -weight.shape[-1] % block))
-    scale = padded.view(*padded.shape[:-1], -1, block).amax(-1) / high
-    return BlockGrid(scale.clamp_min(_SMALLEST_SCALE), -high, high, block)
+    """Return the grid over a weight (out, in) with a scale per block of input features.
+
+    What is largest in a block becomes the lowest whole number, of which there is one more than of positive ones: the
+    scale is negative where it is positive. As in ONNX Runtime's quantizer: with 4 bits, steps are an eighth smaller.
+    """
+    low = -(2 ** (bits - 1))
+    weight = weight.detach()
+    padded = torch.nn.functional.pad(weight, (0, -weight.shape[-1] % block))
+    blocks = padded.view(*padded.shape[:-1], -1, block)
+    largest = blocks.gather(-1, blocks.abs().argmax(-1, keepdim=True)).squeeze(-1)
+    scale = largest / low
+    return BlockGrid(torch.where(scale.abs() < _SMALLEST_SCALE, _SMALLEST_SCALE, scale), low, -low - 1, block)
 
 
 def fp8_weight_grid(weight: torch.Tensor, per_channel: bool) -> FloatGrid:
