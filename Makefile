@@ -19,11 +19,11 @@ help: ## list these commands
 demo: $(VENV)/installed ## train a family on the built-in images, search, export, and write a report (about 6 minutes)
 	@$(BIN)/supple demo
 
-test: $(VENV)/installed-dev ## run the tests
-	@$(BIN)/python -m pytest
+test: $(VENV)/installed-dev ## run the tests, as many at a time as there are cores
+	@$(BIN)/python -m pytest -n auto
 
 test-all: $(VENV)/installed-dev ## run the tests that take minutes too
-	@$(BIN)/python -m pytest -m ""
+	@$(BIN)/python -m pytest -n auto -m ""
 
 lint: $(VENV)/installed-dev ## check the format, the code and the types
 	@$(BIN)/ruff format --check
