@@ -3,8 +3,10 @@
 All are ONNX files, opened by ONNX Runtime and OpenVINO alike; what other tools make comes in as such a file too.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from supple.cost.latency import DEFAULT_EFFORT
 from supple.cost.program_meter import ProgramMeter
 from supple.family import Family
 from supple.runtime import OnnxSession, Program, parse_target
+from supple.runtime.openvino_backend import without_telemetry
 from supple.runtime.program import Format
 from supple.space import Config
 
@@ -50,6 +53,17 @@ class Subject:
         if self.labels is not None:
             row["top1_%"] = 100 * float(np.mean(outputs.argmax(-1) == self.labels))
         return row | {"file_kb": len(content) / 1000}
+
+
+def installed_nncf() -> Any | None:
+    """Return NNCF, which then tells its makers nothing, or None where it is not installed."""
+    try:
+        with without_telemetry():
+            import nncf
+    except ImportError:
+        return None
+    nncf.set_log_level(logging.ERROR)
+    return nncf
 
 
 def weight_bytes(family: Family, config: Config) -> float:

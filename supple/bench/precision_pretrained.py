@@ -18,7 +18,7 @@ import torch
 
 from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
 from supple.bench.imagenet import efficientnet_lite0, photographs
-from supple.bench.precision_files import Subject, latencies, number, weight_bytes
+from supple.bench.precision_files import Subject, installed_nncf, latencies, number, weight_bytes
 from supple.bench.precision_judge import TARGETS
 from supple.bench.timing import one_thread
 from supple.cost import Latency, LatencyMeter, MeasurementStore, open_device
@@ -32,8 +32,8 @@ from supple.searching.allocator.allocate import allocation_front
 from supple.searching.allocator.measuring import measure_costs, measure_sensitivity
 from supple.space import Config, Dimension, Kind, Space
 
-_CROPS = 10
-_CALIBRATION_CROPS = 5
+_CROPS = 5
+_CALIBRATION_CROPS = 2
 _DROP = 0.005
 _SECONDS_PER_CHOICE = 1.5
 
@@ -145,13 +145,11 @@ def _of_others(network: _Network, full: bytes, options: Options) -> Iterator[tup
     name = model.graph.input[0].name
     samples = [{name: image.numpy()} for batch in network.calibration for image in batch[:, None]]
     yield "ONNX Runtime, int8 everywhere", _by_onnxruntime(full, samples)
-    try:
-        import nncf
-    except ImportError:
+    nncf = installed_nncf()
+    if nncf is None:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        nncf.set_log_level(40)
         count = 8 if options.quick else len(samples)
         made = nncf.quantize(model, nncf.Dataset(samples), subset_size=count)
         yield "NNCF, int8 everywhere", made.SerializeToString()

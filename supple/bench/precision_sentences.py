@@ -14,7 +14,7 @@ import onnx
 import torch
 
 from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
-from supple.bench.precision_files import Subject, latencies, number, weight_bytes
+from supple.bench.precision_files import Subject, installed_nncf, latencies, number, weight_bytes
 from supple.bench.precision_judge import TARGETS
 from supple.bench.sentences import documentation_sentences, sentence_encoder, tokenized
 from supple.bench.timing import one_thread
@@ -118,11 +118,9 @@ def _of_others(full: bytes) -> Iterator[tuple[str, bytes]]:
     )
     quantizer.process()
     yield "ONNX Runtime, int4 weights", quantizer.model.model.SerializeToString()
-    try:
-        import nncf
-    except ImportError:
+    nncf = installed_nncf()
+    if nncf is None:
         return
-    nncf.set_log_level(40)
     embeddings = nncf.IgnoredScope(types=["Gather"])
     for name, mode, ratio in (("int8", "INT8_SYM", None), ("int4", "INT4_SYM", 1.0), ("half int4", "INT4_SYM", 0.5)):
         settings = {} if ratio is None else {"ratio": ratio, "group_size": _BLOCK, "all_layers": True}

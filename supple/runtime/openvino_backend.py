@@ -122,7 +122,7 @@ def _with_batch(entry: Any, batch: int) -> list[int]:
 def _openvino() -> ModuleType:
     """Import OpenVINO without what it tells its makers at every import."""
     if "openvino" not in sys.modules:
-        with _without_telemetry():
+        with without_telemetry():
             import openvino
     import openvino
 
@@ -131,7 +131,7 @@ def _openvino() -> ModuleType:
 
 
 @contextmanager
-def _without_telemetry() -> Iterator[None]:
+def without_telemetry() -> Iterator[None]:
     """Let the telemetry package look as if it were not installed: OpenVINO then takes a stand-in that sends nothing."""
     if _TELEMETRY in sys.modules:
         yield
