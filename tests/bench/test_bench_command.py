@@ -40,7 +40,7 @@ def test_models_are_chosen_only_where_that_means_something():
 
 
 def test_a_network_that_is_not_there_is_answered_with_those_that_are():
-    result = CliRunner().invoke(app, ["precision", "--models", "resnet18"])
+    result = CliRunner().invoke(app, ["training-precision", "--models", "resnet18"])
     assert result.exit_code == 2
     assert (
         'Error: There is no network "resnet18"; there are resnet_demo, mobilenet_small, vit, bert.\n' in result.stderr
