@@ -30,7 +30,7 @@ _MODULES = (
     "pathlib",
     "random",
 )
-_MODULES_TOO = ("sqlite3", "ssl", "statistics", "subprocess", "tarfile", "threading", "typing", "unittest", "zipfile")
+_MODULES_TOO = ("sqlite3", "ssl", "statistics", "subprocess", "tarfile", "threading", "unittest", "zipfile")
 _SHORTEST, _LONGEST = 40, 160
 
 
