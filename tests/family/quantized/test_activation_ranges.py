@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from quantized_cases import IMAGES, mixed
+from mixed_networks import IMAGES, mixed
 
 from supple.errors import SuppleError
 from supple.family.quantized.config import QuantizationConfig, RangeMethod

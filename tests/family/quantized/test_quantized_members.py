@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from quantized_cases import IMAGES, mixed
+from mixed_networks import IMAGES, mixed
 from torch import nn
 
 from supple import QuantizationConfig, SuppleError, convert, load, quantize

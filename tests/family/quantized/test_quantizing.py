@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from quantized_cases import IMAGES, Odd, mixed
+from mixed_networks import IMAGES, Odd, mixed
 
 from supple import QuantizationConfig, SuppleError, convert, quantize
 from supple.family import Family
