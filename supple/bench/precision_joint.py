@@ -5,7 +5,7 @@ full one, both in full precision; 100 % would be the full member's accuracy for 
 validation images, which searches see, and beside it that on the test images, of the members that were on the front.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
 from supple.bench.kept import Kept
 from supple.bench.precision_families import data_of, quantized_family, trained_family
 from supple.bench.precision_judge import ACCURACY, FILE_BYTES, LATENCIES, TARGETS, Judge, opened_judge
-from supple.bench.precision_strategies import JOINT, STRATEGIES
+from supple.bench.precision_strategies import BITS_ONLY, JOINT, STRATEGIES, Strategy
 from supple.bench.timing import Spread, one_thread
 from supple.bench.train_parts import NETWORKS
 from supple.data import Splits
@@ -57,7 +57,7 @@ def _one(network: str, seed: int, splits: Splits, options: Options) -> Found:
     family = quantized_family(trained_family(network, seed, splits, options, Silent()))
     with opened_judge(family, splits, options) as judge:
         evaluated = {
-            name: strategy(judge, 6 if options.quick else BUDGET, seed) for name, strategy in STRATEGIES.items()
+            name: strategy(judge, 5 if options.quick else BUDGET, seed) for name, strategy in _chosen(options).items()
         }
         tested = _Tested(judge, evaluated.values())
         found = {name: tested.hypervolumes(members) for name, members in evaluated.items()}
@@ -65,6 +65,10 @@ def _one(network: str, seed: int, splits: Splits, options: Options) -> Found:
             found[name] |= tested.savings(members)
             found[name]["evaluations"] = len(dict.fromkeys(entry.config for entry in members))
         return found
+
+
+def _chosen(options: Options) -> Mapping[str, Strategy]:
+    return {name: STRATEGIES[name] for name in (JOINT, BITS_ONLY)} if options.quick else STRATEGIES
 
 
 class _Tested:
@@ -123,7 +127,7 @@ def _front(members: Sequence[Evaluation], cost: str) -> list[Evaluation]:
 
 
 def _rows(network: str, found: Sequence[Found]) -> Iterator[dict[str, Cell]]:
-    for name in STRATEGIES:
+    for name in found[0]:
         row: dict[str, Cell] = {"network": network, "strategy": name, "seeds": len(found)}
         row["evaluations"] = Spread.of(entry[name]["evaluations"] for entry in found)
         for figure in _COSTS.values():
@@ -137,7 +141,7 @@ def _rows(network: str, found: Sequence[Found]) -> Iterator[dict[str, Cell]]:
 
 def _wanted(network: str, found: Sequence[Found]) -> Iterator[Wanted]:
     for figure in _COSTS.values():
-        middle = {name: float(np.median([entry[name][figure] for entry in found])) for name in STRATEGIES}
+        middle = {name: float(np.median([entry[name][figure] for entry in found])) for name in found[0]}
         best = max(value for name, value in middle.items() if name != JOINT)
         yield Wanted(
             f"{network}, {figure}: joint over the best other, hypervolume",

@@ -72,7 +72,7 @@ def opened_judge(family: Family, splits: Splits, options: Options) -> Iterator[J
             target = parse_target(address)
             emitter = backend_for(target).emitter(family, examples, target, Silent())
             device = stack.enter_context(open_device(target))
-            meters.append(LatencyMeter(emitter, family.space.max(), device, store, _SECONDS))
+            meters.append(LatencyMeter(emitter, family.space.max(), device, store, 0.05 if options.quick else _SECONDS))
         images = 64 if options.quick else _CALIBRATION_IMAGES
         known = counted_figures(family, set(), Silent())
         yield Judge(family, splits, emitter, meters, known, calibration_inputs(splits.train, images, _TASK))

@@ -17,6 +17,7 @@ from supple.searching.problem import Floats, KnownFigure, Problem, Values
 from supple.space import Config, Dimension, Kind, Space
 
 JOINT = "joint"
+BITS_ONLY = "bits of the full member"
 _SHAPES = 4
 _BITS = 8
 
@@ -60,7 +61,7 @@ def shapes_in_int8(judge: Judge, budget: int, seed: int) -> list[Evaluation]:
 STRATEGIES: Mapping[str, Strategy] = {
     JOINT: joint,
     "shape, then bits": shape_then_bits,
-    "bits of the full member": bits_only,
+    BITS_ONLY: bits_only,
     "int8 of every shape": shapes_in_int8,
 }
 
