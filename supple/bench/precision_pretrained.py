@@ -6,7 +6,7 @@ accuracy is within a bound. Sensitivities, latencies and the front of allocation
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,11 +22,10 @@ from supple.bench.precision_files import Subject, installed_nncf, latencies, num
 from supple.bench.precision_judge import TARGETS
 from supple.bench.timing import one_thread
 from supple.cost import Latency, LatencyMeter, MeasurementStore, open_device
-from supple.errors import SuppleError
 from supple.family import Family, QuantizationConfig, convert, quantize
 from supple.family.quantized.config import Per, RangeMethod
 from supple.progress import Progress, Silent
-from supple.runtime import backend_for, parse_target
+from supple.runtime import OnnxSession, backend_for, parse_target
 from supple.runtime.backend import Emitter
 from supple.searching.allocator.allocate import allocation_front
 from supple.searching.allocator.measuring import measure_costs, measure_sensitivity
@@ -191,16 +190,20 @@ def _by_onnxruntime(full: bytes, samples: list[dict[str, Any]]) -> bytes:
 def _by_nncf_itself(nncf: Any, network: _Network, model: onnx.ModelProto, samples: list[dict[str, Any]]) -> bytes:
     """Return what NNCF makes so that at most half a point of predictions changes."""
     subject = network.subject
-    validation = [{model.graph.input[0].name: batch[0].numpy()} for batch in subject.batches]
+    name = model.graph.input[0].name
+    classes = np.split(subject.exact.argmax(-1), len(subject.batches))
+    validation = [(batch[0].numpy(), said) for batch, said in zip(subject.batches, classes, strict=True)]
 
-    def same_class(candidate: Any, data: Any) -> float:
-        content = candidate.SerializeToString() if hasattr(candidate, "SerializeToString") else None
-        if content is None:
-            raise SuppleError("NNCF handed over something else than an ONNX model.")
-        return float(np.mean(subject.outputs(content).argmax(-1) == subject.exact.argmax(-1)))
+    def same_class(candidate: onnx.ModelProto, items: Iterable[tuple[Any, Any]]) -> float:
+        session = OnnxSession(candidate.SerializeToString(), 1)
+        return float(np.mean([session.run(images).argmax(-1) == said for images, said in items]))
 
     made = nncf.quantize_with_accuracy_control(
-        model, nncf.Dataset(samples), nncf.Dataset(validation), validation_fn=same_class, max_drop=_DROP
+        model,
+        nncf.Dataset(samples),
+        nncf.Dataset(validation, lambda item: {name: item[0]}),
+        validation_fn=same_class,
+        max_drop=_DROP,
     )
     content: bytes = made.SerializeToString()
     return content
