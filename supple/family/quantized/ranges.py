@@ -46,7 +46,9 @@ def measured_ranges(
     batches = _first_samples(inputs, config.range_samples)
     if not batches:
         raise SuppleError("There are no data to calibrate activation ranges on: give at least one batch of inputs.")
-    present = [layer for layer in layers if _is_there(member, layer.path)]
+    # Of blocks that the member drops, the modules hang nowhere.
+    there = dict(member.named_modules())
+    present = [layer for layer in layers if layer.path in there]
     extremes: dict[tuple[str, bool], tuple[torch.Tensor, torch.Tensor]] = {}
 
     def note_extremes(key: tuple[str, bool], tensor: torch.Tensor) -> None:
@@ -136,15 +138,6 @@ def _first_samples(inputs: Iterable[ModelInputs], samples: int) -> list[ModelInp
 
 def _rows(count: int, tensor: torch.Tensor) -> torch.Tensor:
     return tensor[:count]
-
-
-def _is_there(member: nn.Module, path: str) -> bool:
-    module = member
-    for name in path.split("."):
-        if name not in module._modules:
-            return False
-        module = module._modules[name]  # type: ignore[assignment]
-    return True
 
 
 def _cut(found: Range, layer: Layer) -> Range:

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from supple.family import Family
-from supple.precision.equalization.flow import Flow, Step, flow_of
+from supple.family.flow import Flow, Step, flow_of
 
 _PASSES_FACTORS = {
     "relu", "clone", "mean",

@@ -22,20 +22,28 @@ _SAME = {"detach", "alias"}
 
 
 class Step(NamedTuple):
-    """A call of a watched module, by its path, or of an operator: the values that it reads and makes, by number."""
+    """A call of a watched module, by its path, or of an operator: the values that it reads and makes, by number.
+
+    `arguments` are those that an operator was called with, by position.
+    """
 
     name: str
     is_module: bool
     reads: tuple[int, ...]
     makes: tuple[int, ...]
+    arguments: tuple[Any, ...] = ()
 
 
 class Flow(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """The steps of one run. A tensor that is changed in place is another value afterwards."""
+    """The steps of one run, and the watched modules that were called with named inputs.
+
+    A tensor that is changed in place is another value afterwards.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.steps: list[Step] = []
+        self.takes_names: set[str] = set()
         self.ndims: dict[int, int] = {}
         self.outputs: frozenset[int] = frozenset()
         self._values: dict[int, int] = {}
@@ -54,13 +62,15 @@ class Flow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._name(result, reads[0])
         else:
             made = self._new(result)
-            self.steps.append(Step(name.removesuffix("_"), False, reads, made))
+            self.steps.append(Step(name.removesuffix("_"), False, reads, made, args))
         return result
 
-    def enter(self, path: str, inputs: Any) -> None:
+    def enter(self, path: str, inputs: tuple[Any, ...], named_inputs: dict[str, Any]) -> None:
         """Note what a watched module takes."""
+        if named_inputs:
+            self.takes_names.add(path)
         if not self._inside:
-            self.steps.append(Step(path, True, self._numbers(inputs), ()))
+            self.steps.append(Step(path, True, self._numbers((inputs, named_inputs)), ()))
         self._inside.append(path)
 
     def leave(self, output: Any) -> None:
@@ -115,7 +125,7 @@ def _watched(model: nn.Module, flow: Flow) -> Iterator[None]:
         if isinstance(module, WATCHED):
             handles.append(
                 module.register_forward_pre_hook(
-                    lambda _, args, kwargs, path=path: flow.enter(path, (args, kwargs)), with_kwargs=True
+                    lambda _, args, kwargs, path=path: flow.enter(path, args, kwargs), with_kwargs=True
                 )
             )
             handles.append(module.register_forward_hook(lambda _, args, output: flow.leave(output)))
