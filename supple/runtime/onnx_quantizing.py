@@ -19,6 +19,7 @@ from supple.family.quantized.formats import Format
 from supple.family.quantized.quantizers import RoundInput
 from supple.family.quantized.rounding import BlockGrid, ChannelGrid, Grid
 from supple.runtime.integer_weights import IntegerWeights, integer_weights, norm_factor_and_bias
+from supple.runtime.onnx_graph import needed_nodes
 
 _MICROSOFT = "com.microsoft"
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
@@ -193,7 +194,7 @@ class _Graph:
         model.opset_import.extend(self._model.opset_import)
         if self._uses_microsoft:
             model.opset_import.append(helper.make_opsetid(_MICROSOFT, 1))
-        kept, read = self._needed()
+        kept, read = needed_nodes(self.nodes, self._outputs)
         graph = model.graph
         graph.name = self._model.graph.name
         graph.input.extend(self._model.graph.input)
@@ -201,15 +202,6 @@ class _Graph:
         graph.node.extend(kept)
         graph.initializer.extend(entry for name, entry in self._initializers.items() if name in read)
         return model
-
-    def _needed(self) -> tuple[list[onnx.NodeProto], set[str]]:
-        read = set(self._outputs)
-        kept: list[onnx.NodeProto] = []
-        for node in reversed(self.nodes):
-            if any(name in read for name in node.output):
-                kept.append(node)
-                read.update(node.input)
-        return kept[::-1], read
 
 
 def _write_static(graph: _Graph, node: onnx.NodeProto, weight: str, precision: RoundInput) -> None:
