@@ -5,16 +5,13 @@ import subprocess
 import sys
 
 import pytest
-from runs_project import CONFIG, MODEL, REPOSITORY, write_images
+from runs_project import REPOSITORY, write_project
 
 
 @pytest.fixture
 def project(tmp_path):
     """Return a folder with `small_project.py`, `config.yaml` and 300 images of three classes."""
-    (tmp_path / "small_project.py").write_text(MODEL)
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    write_images(tmp_path / "images")
-    return tmp_path
+    return write_project(tmp_path)
 
 
 @pytest.fixture

@@ -1,9 +1,14 @@
 """A small project of a user's own: a tiny model, a few images, and the file of a run."""
 
+import sys
 from pathlib import Path
 
+import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
+
+from supple.cli import app
 
 # So that a process runs the code that stands beside these tests, wherever the package is installed.
 REPOSITORY = Path(__file__).parents[2]
@@ -67,3 +72,31 @@ def write_images(folder: Path, classes: int = 3, per_class: int = 100, size: int
             noise = torch.randint(0, 100, (size, size), generator=generator, dtype=torch.uint8)
             noise[label * 5 : label * 5 + 4] += 150
             Image.fromarray(noise.numpy()).save(folder / f"class_{label}" / f"{number}.png")
+
+
+def write_project(folder):
+    """Write `small_project.py`, `config.yaml` and 300 images of three classes into a folder, and return it."""
+    (folder / "small_project.py").write_text(MODEL)
+    (folder / "config.yaml").write_text(CONFIG)
+    write_images(folder / "images")
+    return folder
+
+
+def supple_here(folder, *arguments):
+    """Run the command in this process, in a project's folder."""
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(folder)
+        patch.delitem(sys.modules, "small_project", raising=False)
+        try:
+            return CliRunner().invoke(app, list(arguments))
+        finally:
+            torch.set_num_threads(threads)
+
+
+def train_here(folder, *arguments):
+    """Train a project's family for one epoch; return the folder."""
+    trained = supple_here(folder, "train", "config.yaml", "--set", "train.epochs=1", *arguments)
+    assert trained.exit_code == 0, trained.stderr
+    return folder

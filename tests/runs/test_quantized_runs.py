@@ -1,16 +1,13 @@
 """Precision in a run: its section of the file, the family that it makes, and what is kept of it."""
 
 import json
-import sys
 from dataclasses import fields
 
 import pytest
 import torch
-from runs_project import CONFIG, MODEL, write_images
-from typer.testing import CliRunner
+from runs_project import supple_here, train_here, write_project
 
 from supple import convert
-from supple.cli import app
 from supple.errors import SuppleError
 from supple.family.quantized.config import Per, QuantizationConfig
 from supple.family.quantized.formats import Format
@@ -90,35 +87,18 @@ def test_a_search_of_a_run_has_settings_of_its_own():
     assert settings.to_search() == SearchConfig(dimensions=("shape", "bits"), budget=12)
 
 
-def supple_in(folder, *arguments):
-    """Run the command in this process, in a project's folder."""
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.syspath_prepend(folder)
-        patch.delitem(sys.modules, "small_project", raising=False)
-        try:
-            return CliRunner().invoke(app, list(arguments))
-        finally:
-            torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Return a project with a run that is trained without precision, made once: `runs/config`."""
     folder = tmp_path_factory.mktemp("trained")
-    (folder / "small_project.py").write_text(MODEL)
-    (folder / "config.yaml").write_text(CONFIG)
-    write_images(folder / "images")
-    assert supple_in(folder, "train", "config.yaml", "--set", "train.epochs=1").exit_code == 0
-    return folder
+    return train_here(write_project(folder))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("during", ["search", "training"])
 def test_chosen_members_are_exported_and_proved_in_their_precision(project, during):
     overrides = ("--set", f"quantize.during={during}", "--set", "search.budget=12", "--set", "search.dimensions=bits")
-    done = supple_in(project, "run", "config.yaml", *overrides, "--out", "done")
+    done = supple_here(project, "run", "config.yaml", *overrides, "--out", "done")
     assert done.exit_code == 0, done.stderr
     summary = RunSummary.from_json((project / "done" / "summary.json").read_text())
     assert {len(member.precision) for member in summary.members} == {7}
@@ -133,7 +113,7 @@ def test_chosen_members_are_exported_and_proved_in_their_precision(project, duri
     assert small.file_bytes > 0
     assert (project / "done" / "family" / "quantization.json").exists()
     # The family holds what it takes to build a member again.
-    again = supple_in(project, "run", "config.yaml", *overrides, "--out", "done", "--resume")
+    again = supple_here(project, "run", "config.yaml", *overrides, "--out", "done", "--resume")
     assert again.exit_code == 0, again.stderr
     assert "is finished already" in again.stderr + again.stdout
 
@@ -141,17 +121,17 @@ def test_chosen_members_are_exported_and_proved_in_their_precision(project, duri
 @pytest.mark.slow
 def test_a_family_that_was_trained_without_precision_is_searched_with_it(trained):
     command = ("search", "config", "--objective", "accuracy", "--objective", "weights_bytes", "--budget", "8")
-    found = supple_in(trained, *command, "--dimensions", "shape,bits", "--name", "both")
+    found = supple_here(trained, *command, "--dimensions", "shape,bits", "--name", "both")
     assert found.exit_code == 0, found.stderr
     folder = trained / "runs" / "config" / "searches" / "both"
     record = SearchRecord.from_json((folder / "summary.json").read_text())
     assert {choice.formats for choice in record.space.precisions} == {("int8", "fp32")}
     assert "int8" in (folder / "report.html").read_text()
-    blocks = supple_in(
+    blocks = supple_here(
         trained, *command, "--dimensions", "bits", "--set", "quantize.per=kind", "--name", "kinds", "--json"
     )
     assert blocks.exit_code == 0, blocks.stderr
-    resumed = supple_in(trained, "search", "config", "--resume", "--name", "kinds", "--budget", "9")
+    resumed = supple_here(trained, "search", "config", "--resume", "--name", "kinds", "--budget", "9")
     assert resumed.exit_code == 0, resumed.stderr
 
 
@@ -166,7 +146,7 @@ def test_a_family_that_was_trained_without_precision_is_searched_with_it(trained
     ],
 )
 def test_what_cannot_be_searched_is_one_line(trained, arguments, message):
-    refused = supple_in(trained, "search", "config", *arguments)
+    refused = supple_here(trained, "search", "config", *arguments)
     assert refused.exit_code == 1
     assert message in refused.stderr
     assert refused.stderr.count("\n") == 1

@@ -4,16 +4,12 @@ import json
 import shutil
 import signal
 import sqlite3
-import sys
 import time
 from pathlib import Path
 
 import pytest
-import torch
-from runs_project import CONFIG, MODEL, write_images
-from typer.testing import CliRunner
+from runs_project import supple_here, train_here, write_project
 
-from supple.cli import app
 from supple.report import SearchRecord
 from supple.storage import verify
 
@@ -34,28 +30,11 @@ def loaders():
 """
 
 
-def supple_here(folder, *arguments):
-    """Run the command in this process, in a project's folder."""
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.syspath_prepend(folder)
-        patch.delitem(sys.modules, "small_project", raising=False)
-        try:
-            return CliRunner().invoke(app, list(arguments))
-        finally:
-            torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Return a project with a trained run, made once: `runs/config`."""
     folder = tmp_path_factory.mktemp("trained")
-    (folder / "small_project.py").write_text(MODEL)
-    (folder / "config.yaml").write_text(CONFIG)
-    write_images(folder / "images")
-    assert supple_here(folder, "train", "config.yaml", "--set", "train.epochs=1").exit_code == 0
-    return folder
+    return train_here(write_project(folder))
 
 
 @pytest.fixture

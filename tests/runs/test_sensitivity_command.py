@@ -1,45 +1,23 @@
 """`supple sensitivity`: the table of a trained run, and one line for every mistake."""
 
 import json
-import sys
 
 import pytest
-import torch
-from runs_project import CONFIG, MODEL, write_images
-from typer.testing import CliRunner
+from runs_project import supple_here, train_here, write_project
 
 from supple import Config
-from supple.cli import app
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """Return a project with two trained runs, of which `own` has precisions of its own."""
     folder = tmp_path_factory.mktemp("sensitivity")
-    (folder / "small_project.py").write_text(MODEL)
-    (folder / "config.yaml").write_text(CONFIG)
-    write_images(folder / "images")
-    shorter = ("--set", "train.epochs=1")
-    assert run_in(folder, "train", "config.yaml", *shorter).exit_code == 0
-    own = ("--out", "runs/own", "--set", "quantize.formats={head: [int4-weights]}")
-    assert run_in(folder, "train", "config.yaml", *shorter, *own).exit_code == 0
-    return folder
-
-
-def run_in(folder, *arguments):
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.syspath_prepend(folder)
-        patch.delitem(sys.modules, "small_project", raising=False)
-        try:
-            return CliRunner().invoke(app, list(arguments))
-        finally:
-            torch.set_num_threads(threads)
+    train_here(write_project(folder))
+    return train_here(folder, "--out", "runs/own", "--set", "quantize.formats={head: [int4-weights]}")
 
 
 def test_the_table_and_the_advice_are_printed(project):
-    found = run_in(project, "sensitivity", "config")
+    found = supple_here(project, "sensitivity", "config")
     assert found.exit_code == 0, found.stderr
     header, *lines = found.stdout.splitlines()
     assert header.split() == ["layers", "format", "distortion", "share", "bytes", "saved", "dB"]
@@ -48,7 +26,7 @@ def test_the_table_and_the_advice_are_printed(project):
 
 
 def test_json_holds_table_and_advice(project):
-    found = run_in(project, "sensitivity", "config", "--measure", "loss", "--samples", "64", "--json")
+    found = supple_here(project, "sensitivity", "config", "--measure", "loss", "--samples", "64", "--json")
     content = json.loads(found.stdout)
     assert content["sensitivity"]["measure"] == "loss"
     assert len(content["advice"]["rows"]) == len(content["sensitivity"]["choices"])
@@ -56,22 +34,22 @@ def test_json_holds_table_and_advice(project):
 
 def test_layers_and_formats_can_be_chosen(project):
     options = ("--layers", "head", "--format", "int8", "--format", "int4-weights", "--json")
-    choices = json.loads(run_in(project, "sensitivity", "config", *options).stdout)["sensitivity"]["choices"]
+    choices = json.loads(supple_here(project, "sensitivity", "config", *options).stdout)["sensitivity"]["choices"]
     assert [(entry["dimension"], entry["bits"]) for entry in choices] == [("head.bits", 4), ("head.bits", 8)]
 
 
 def test_the_shape_of_a_members_config_is_taken(project):
-    content = json.loads(run_in(project, "sensitivity", "config", "--json").stdout)["sensitivity"]
+    content = json.loads(supple_here(project, "sensitivity", "config", "--json").stdout)["sensitivity"]
     depth, largest = next((name, value) for name, value in content["shape"]["values"].items() if "depth" in name)
     values = {**content["shape"]["values"], depth: largest - 1}
     (project / "member.json").write_text(Config(content["shape"]["space"], values).to_json())
-    found = json.loads(run_in(project, "sensitivity", "config", "--config", "member.json", "--json").stdout)
+    found = json.loads(supple_here(project, "sensitivity", "config", "--config", "member.json", "--json").stdout)
     assert found["sensitivity"]["shape"]["values"][depth] == largest - 1
     assert len(found["sensitivity"]["choices"]) < len(content["choices"])
     # So is that of the family as it was trained, without precisions.
     bare = {name: value for name, value in values.items() if not name.endswith(".bits")}
     (project / "bare.json").write_text(Config(digest_of_trained(project), bare).to_json())
-    assert json.loads(run_in(project, "sensitivity", "config", "--config", "bare.json", "--json").stdout) == found
+    assert json.loads(supple_here(project, "sensitivity", "config", "--config", "bare.json", "--json").stdout) == found
 
 
 def digest_of_trained(project):
@@ -82,7 +60,7 @@ def digest_of_trained(project):
 
 
 def test_the_runs_own_formats_are_taken(project):
-    choices = json.loads(run_in(project, "sensitivity", "own", "--json").stdout)["sensitivity"]["choices"]
+    choices = json.loads(supple_here(project, "sensitivity", "own", "--json").stdout)["sensitivity"]["choices"]
     assert [entry["format"] for entry in choices] == ["int4-weights"]
 
 
@@ -100,7 +78,7 @@ def test_the_runs_own_formats_are_taken(project):
     ],
 )
 def test_a_mistake_gets_one_line(project, arguments, message):
-    found = run_in(project, "sensitivity", *arguments)
+    found = supple_here(project, "sensitivity", *arguments)
     assert found.exit_code == 1
     assert message in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
@@ -108,6 +86,6 @@ def test_a_mistake_gets_one_line(project, arguments, message):
 
 def test_a_config_of_another_family_is_refused(project):
     (project / "foreign.json").write_text(Config("0123456789abcdef", {"width": 8}).to_json())
-    found = run_in(project, "sensitivity", "config", "--config", "foreign.json")
+    found = supple_here(project, "sensitivity", "config", "--config", "foreign.json")
     assert found.exit_code == 1
     assert "0123456789abcdef" in found.stderr
