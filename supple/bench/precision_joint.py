@@ -6,6 +6,7 @@ validation images, which searches see, and beside it that on the test images, of
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def run(options: Options, progress: Progress) -> Outcome:
         for network in networks:
             found: list[Found] = []
             for seed in seeds:
-                found.append(kept.get(f"joint-{network}-{seed}", lambda n=network, s=seed: _one(n, s, splits, options)))  # type: ignore[misc]
+                found.append(kept.get(f"joint-{network}-{seed}", partial(_one, network, seed, splits, options)))
                 progress.advance()
             rows.extend(_rows(network, found))
             wanted.extend(_wanted(network, found))

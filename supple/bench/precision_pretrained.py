@@ -6,7 +6,7 @@ accuracy is within a bound. Sensitivities, latencies and the front of allocation
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -212,13 +212,13 @@ def _by_nncf_itself(nncf: Any, network: _Network, model: onnx.ModelProto, sample
 def _wanted(rows: list[dict[str, Cell]]) -> Iterator[Wanted]:
     """Want, of our files that are no slower or no larger than each of the others', one that errs no more."""
     ours = [row for row in rows if str(row["file"]).startswith("ours")]
-    costs: dict[str, Callable[[dict[str, Cell]], float]] = {"file_kb": lambda row: number(row["file_kb"])}
-    costs |= {f"latency_ms, {target}": lambda row, t=target: number(row[f"latency_ms, {t}"]) for target in TARGETS}  # type: ignore[misc]
+    costs = ["file_kb", *(f"latency_ms, {target}" for target in TARGETS)]
     for other in rows:
         if str(other["file"]).startswith(("ONNX Runtime", "NNCF")):
-            for cost, of in costs.items():
+            for cost in costs:
+                limit = 1.02 * number(other[cost])
                 best = max(
-                    (number(row["signal_to_noise_db"]) for row in ours if of(row) <= 1.02 * of(other)), default=-np.inf
+                    (number(row["signal_to_noise_db"]) for row in ours if number(row[cost]) <= limit), default=-np.inf
                 )
                 yield Wanted(
                     f"dB of ours less those of {other['file']}, at its {cost}",
