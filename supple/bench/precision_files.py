@@ -20,6 +20,7 @@ from supple.cost.program_meter import ProgramMeter
 from supple.family import Family
 from supple.runtime import OnnxSession, Program, parse_target
 from supple.runtime.openvino_backend import without_telemetry
+from supple.runtime.parity import decibels
 from supple.runtime.program import Format
 from supple.space import Config
 
@@ -47,7 +48,7 @@ class Subject:
         """Return how far a file's outputs are from full precision, and its size."""
         outputs = self.outputs(content)
         row: dict[str, Cell] = {
-            "signal_to_noise_db": decibels(self.exact, outputs),
+            "signal_to_noise_db": decibels(np.square(self.exact).sum(), np.square(self.exact - outputs).sum()),
             "same_class_%": 100 * float(np.mean(outputs.argmax(-1) == self.exact.argmax(-1))),
         }
         if self.labels is not None:
@@ -81,12 +82,6 @@ def number(cell: Cell) -> float:
     """Return a cell that is a number."""
     assert isinstance(cell, int | float)
     return float(cell)
-
-
-def decibels(exact: Floats, found: Floats) -> float:
-    """Return 10 log10 of the power of the exact outputs over that of the differences."""
-    noise = float(np.square(exact - found).sum())
-    return 10 * float(np.log10(np.square(exact).sum() / max(noise, 1e-30)))
 
 
 def latencies(files: Mapping[str, bytes], quick: bool) -> dict[str, dict[str, float]]:

@@ -9,8 +9,6 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-import torch
-
 from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
 from supple.bench.parts import run_parts
 from supple.bench.rounding_subjects import Subject, efficientnet, minilm, resnet, vision_transformer
@@ -26,6 +24,7 @@ from supple.precision import (
     improve_rounding,
 )
 from supple.progress import Progress
+from supple.runtime.parity import decibels
 from supple.space import Kind
 from supple.trace import ModelInputs
 
@@ -129,7 +128,7 @@ def _measured(
         if isinstance(step, RoundingConfig):
             member = improve_rounding(member, reference, [samples], step)
     expected, answers = subject.expected, subject.run(member)
-    yield "snr_db", float(10 * torch.log10(expected.square().sum() / (answers - expected).square().sum()))
+    yield "snr_db", decibels(float(expected.square().sum()), float((answers - expected).square().sum()))
     said, wanted = subject.choices(answers), subject.choices(expected)
     yield "same", float((said == wanted).double().mean())
     if subject.classes is not None:

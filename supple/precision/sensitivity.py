@@ -8,6 +8,7 @@ from typing import Any
 from supple.family.quantized.formats import Format
 from supple.precision.choices import precision_space
 from supple.precision.config import Measure
+from supple.runtime.parity import decibels
 from supple.space import Config, Space
 
 Harms = Mapping[str, Mapping[int, float]]
@@ -75,10 +76,3 @@ class Sensitivity:
                 for bits, harm in row.items()
             ],
         }
-
-
-def decibels(signal: float, noise: float) -> float:
-    """Return the ratio of two powers in dB; infinite without noise."""
-    if noise <= 0:
-        return math.inf
-    return 10 * math.log10(signal / noise) if signal > 0 else -math.inf

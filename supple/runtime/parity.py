@@ -135,9 +135,12 @@ def _least_signal_to_noise_db(
 
 
 def _signal_to_noise_db(expected: NDArray[np.float64], actual: NDArray[Any]) -> float:
-    noise = float(np.mean((actual.astype(np.float64) - expected) ** 2))
-    signal = float(np.mean(expected**2))
-    if noise == 0:
+    return decibels(float(np.mean(expected**2)), float(np.mean((actual.astype(np.float64) - expected) ** 2)))
+
+
+def decibels(signal: float, noise: float) -> float:
+    """Return the ratio of two powers in dB; infinite without noise, and minus that for a noise that is no number."""
+    if noise <= 0:
         return math.inf
     ratio = signal / noise
     return 10 * math.log10(ratio) if ratio > 0 else -math.inf
