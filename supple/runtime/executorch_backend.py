@@ -100,6 +100,8 @@ class ExecuTorchBackend(Backend):
         What ExecuTorch makes of a graph depends on its sizes, so members are exported one by one. Raises `SuppleError`
         where the module cannot be exported, or ExecuTorch lacks an operator.
         """
+        import torch
+
         from supple.family.quantized.layers import LayerKind
         from supple.family.quantized.quantizers import precisions_of
         from supple.runtime.torch_export import exported_program
@@ -109,8 +111,9 @@ class ExecuTorchBackend(Backend):
         for path, entry in precisions.items():
             if entry.layer.kind is LayerKind.LINEAR and entry.output is None:
                 raise SuppleError(f'Layer "{path}" cannot be exported: {_ROUNDED_RESULTS}')
-        program = quantized_program(module, precisions, inputs) if precisions else exported_program(module, inputs)
-        return Program(_lowered(program), Format.EXECUTORCH)
+        if precisions:
+            return Program(_lowered(quantized_program(module, precisions, inputs, torch.int8)), Format.EXECUTORCH)
+        return Program(_lowered(exported_program(module, inputs)), Format.EXECUTORCH)
 
     def formats(self, device: Device, kind: "LayerKind") -> "frozenset[NumberFormat]":
         """Return the formats. XNNPACK's dynamic one has a range for each row, and ours one for the batch."""

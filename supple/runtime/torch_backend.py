@@ -13,6 +13,8 @@ from supple.runtime.target import Device, Runtime, Target
 if TYPE_CHECKING:
     from torch import nn
 
+    from supple.family.quantized.formats import Format as NumberFormat
+    from supple.family.quantized.layers import LayerKind
     from supple.trace import ModelInputs
 
 
@@ -45,10 +47,25 @@ class TorchBackend(Backend):
 
         It takes a second or two. Raises `SuppleError` where the module cannot be exported.
         """
+        import torch
+
+        from supple.family.quantized.quantizers import precisions_of
         from supple.runtime.torch_export import exported_program
         from supple.runtime.torch_program import written
+        from supple.runtime.torch_quantizing import quantized_program
 
+        if precisions := precisions_of(module):
+            # The compiler's integer operators take bytes without a sign.
+            return Program(written(quantized_program(module, precisions, inputs, torch.uint8)), Format.TORCH)
         return Program(written(exported_program(module, inputs)), Format.TORCH)
+
+    def formats(self, device: Device, kind: "LayerKind") -> "frozenset[NumberFormat]":
+        """Return the formats of the processor; on GPUs fp32 alone, as nothing else was run there."""
+        from supple.family.quantized.formats import Format as NumberFormat
+
+        if device is not Device.CPU:
+            return frozenset({NumberFormat.FP32})
+        return frozenset({NumberFormat.FP32, NumberFormat.FP16, NumberFormat.BF16})
 
 
 def _missing_cuda() -> str | None:

@@ -5,10 +5,16 @@ import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from supple.runtime.session import Session
 from supple.runtime.target import Device, Runtime, Target
 from supple.runtime.torch_backend import TorchBackend
+
+if TYPE_CHECKING:
+    from supple.family.quantized.formats import Format as NumberFormat
+    from supple.family.quantized.layers import LayerKind
+    from supple.family.quantized.quantization import Quantization
 
 
 class TorchCompileBackend(TorchBackend):
@@ -19,6 +25,22 @@ class TorchCompileBackend(TorchBackend):
     def missing(self, device: Device) -> str | None:
         """Say whether PyTorch, its device and the compiler that it needs for that are there."""
         return super().missing(device) or (_missing_triton() if device is Device.CUDA else _missing_compiler())
+
+    def formats(self, device: Device, kind: "LayerKind") -> "frozenset[NumberFormat]":
+        """Return PyTorch's formats; on the processor int8 too, by oneDNN's integer operators."""
+        from supple.family.quantized.formats import Format as NumberFormat
+
+        found = super().formats(device, kind)
+        return found | {NumberFormat.INT8} if device is Device.CPU else found
+
+    def rounding_wish(self, quantization: "Quantization") -> str | None:
+        """Say what oneDNN's integer operators lack: weights with a zero point."""
+        from supple.family.quantized.formats import Format as NumberFormat
+
+        is_wanted = any(NumberFormat.INT8 in choice.formats.values() for choice in quantization.choices.values())
+        if quantization.config.symmetric_weights or not is_wanted:
+            return None
+        return "PyTorch's integer operators have no weights with a zero point: set symmetric_weights=True."
 
     def open(self, program: bytes | Path, target: Target) -> Session:
         """Load a program. It is compiled when inputs are prepared. Raises `SuppleError` where it is none."""

@@ -1,8 +1,8 @@
 """PyTorch programs as files that hold nothing but numbers and names: safetensors with the graph as JSON in its notes.
 
 `torch.export.load` (of PyTorch 2.13) unpickles example inputs and constants without limits, and reads operators as
-paths into the module `torch`, where `os` is to be found too. Here a file names operators of `torch.ops.aten` alone, and
-nothing in it is unpickled. Shapes are fixed: sizes are numbers.
+paths into the module `torch`, where `os` is to be found too. Here a file names operators of `torch.ops.aten`, and those
+that turn numbers into integers and back, and nothing in it is unpickled. Shapes are fixed: sizes are numbers.
 """
 
 import json
@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+# It defines the operators that turn numbers into integers and back.
+import torch.ao.quantization.fx._decomposed
 from torch import fx, nn
 from torch.export.graph_signature import InputKind, OutputKind
 
@@ -24,10 +27,12 @@ _NOTE = "supple_program"
 _GETITEM = "getitem"
 # Operators whose names begin with an underscore are PyTorch's own affair: some trust the indices that they are given.
 _PRIVATE = {
-    "_log_softmax", "_native_multi_head_attention", "_softmax", "_to_copy", "_transformer_encoder_layer_fwd",
-    "_unsafe_view", "_weight_norm", "_weight_norm_interface",
+    "_log_softmax", "_native_batch_norm_legit_no_training", "_native_multi_head_attention", "_softmax", "_to_copy",
+    "_transformer_encoder_layer_fwd", "_unsafe_view", "_weight_norm", "_weight_norm_interface",
 }  # fmt: skip
 _OF_FILES = {"from_file"}
+_INTEGERS = "quantized_decomposed"
+_OF_INTEGERS = {"quantize_per_tensor", "dequantize_per_tensor", "dequantize_per_channel"}
 _OBJECTS = {"dtype": torch.dtype, "layout": torch.layout, "memory_format": torch.memory_format}
 
 
@@ -150,7 +155,7 @@ def _operator_name(target: Any) -> str:
     if target is operator.getitem:
         return _GETITEM
     name = str(target)
-    if not isinstance(target, torch._ops.OpOverload) or not name.startswith("aten."):
+    if not isinstance(target, torch._ops.OpOverload) or not name.startswith(("aten.", f"{_INTEGERS}.")):
         raise SuppleError(f'PyTorch programs hold operators of PyTorch\'s own "aten" only, not "{name}".')
     _operator(name)
     return name
@@ -161,13 +166,17 @@ def _operator(name: str) -> Callable[..., Any]:
         return operator.getitem
     namespace, _, rest = name.partition(".")
     packet, _, overload = rest.partition(".")
-    is_known = namespace == "aten" and packet.isidentifier() and overload.isidentifier()
-    if not is_known or packet in _OF_FILES or (packet.startswith("_") and packet not in _PRIVATE):
+    is_known = packet in _OF_INTEGERS if namespace == _INTEGERS else namespace == "aten" and _is_public(packet)
+    if not is_known or not (packet.isidentifier() and overload.isidentifier()):
         raise SuppleError(f'PyTorch programs hold no operator "{name}".')
-    found = getattr(getattr(torch.ops.aten, packet, None), overload, None)
+    found = getattr(getattr(getattr(torch.ops, namespace), packet, None), overload, None)
     if not isinstance(found, torch._ops.OpOverload):
         raise SuppleError(f'this PyTorch has no operator "{name}".')
     return found
+
+
+def _is_public(packet: str) -> bool:
+    return packet in _PRIVATE or not (packet in _OF_FILES or packet.startswith("_"))
 
 
 def _check_names(target: Callable[..., Any], kwargs: Mapping[str, object]) -> None:

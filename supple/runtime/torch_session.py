@@ -1,6 +1,7 @@
 """PyTorch programs, loaded and ready to run, as they are or compiled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,11 @@ class TorchSession(Session):
             raise SuppleError(f'{name} cannot be loaded for "{target}": {class_and_first_line(error)}') from error
         self.inputs = found.inputs
         self._module: Callable[..., Tensors] = found.module
+        self._first_run: Callable[[], AbstractContextManager[None]] = nullcontext
         if compiled:
             # Processes that wait to compile more would share the cores with what is timed.
             self._module = torch.compile(found.module, fullgraph=True, dynamic=False, options={"compile_threads": 1})
+            self._first_run = _compiling
 
     def run(self, *inputs: Array) -> Array:
         """Run one batch and return the first output. Raises `SuppleError` where the inputs do not fit."""
@@ -55,8 +58,7 @@ class TorchSession(Session):
         tensors = [torch.tensor(array, device=self._device) for array in inputs]
         call = partial(_computed, self._module, tensors, _waiting(self._device))
         try:
-            # PyTorch's caches on disk are pickles: nothing is unpickled here.
-            with silenced(), torch.compiler.config.patch(force_disable_caches=True):  # type: ignore[attr-defined]
+            with silenced(), self._first_run():
                 call()
         except Exception as error:  # whatever PyTorch, its compiler, or the compiler that that one calls raises
             raise self.misfit("PyTorch", inputs, class_and_first_line(error)) from error
@@ -64,9 +66,25 @@ class TorchSession(Session):
 
 
 def _computed(module: Callable[..., Tensors], tensors: list[torch.Tensor], wait: Callable[[], Any]) -> Tensors:
-    outputs = module(*tensors)
+    with torch.no_grad():
+        outputs = module(*tensors)
     wait()
     return outputs
+
+
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """Compile without PyTorch's caches on disk, which are pickles, and with weights as constants.
+
+    So the compiler stores weights as its operators want them; integer operators it makes for constants alone.
+    """
+    from torch._inductor import config
+
+    with (
+        torch.compiler.config.patch(force_disable_caches=True),  # type: ignore[attr-defined]
+        config.patch(freezing=True),
+    ):
+        yield
 
 
 def _waiting(device: torch.device) -> Callable[[], Any]:

@@ -30,7 +30,7 @@ def readers_of_integers(program):
 )
 def test_a_quantized_graph_computes_what_the_imitation_does(settings):
     member = corners(**settings)
-    program = quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES))
+    program = quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES), torch.int8)
     with torch.no_grad(), silenced():
         expected, found = member(PICTURES), program.module()(PICTURES)
     # A sum in another order may end on the other side of a rounding step.
@@ -42,14 +42,14 @@ def test_a_quantized_graph_computes_what_the_imitation_does(settings):
 def test_only_chosen_layers_hold_integers():
     family = with_precision("cnn", QuantizationConfig(formats={"blocks.0.*": ["int8"]}))
     member = taken_out(family, bits_everywhere(family))
-    program = quantized_program(member, precisions_of(member), ModelInputs.of(data().test[:2]))
+    program = quantized_program(member, precisions_of(member), ModelInputs.of(data().test[:2]), torch.int8)
     chosen, layers = readers_of_integers(program)
     assert len(chosen) == 3 < len(layers)
 
 
 def test_integers_are_read_by_one_operator_each_and_cuts_are_gone():
     member = corners()
-    program = quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES))
+    program = quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES), torch.int8)
     names = [str(node.target) for node in program.graph.nodes]
     assert not any("hardtanh" in name or "relu" in name or "batch_norm" in name for name in names)
     assert sum("quantize_per_tensor" in name and "dequantize" not in name for name in names) == 3
@@ -61,13 +61,13 @@ def test_integers_are_read_by_one_operator_each_and_cuts_are_gone():
 def test_other_formats_have_no_form_in_these_graphs():
     member = corners(formats={"*": ["int8-weights"]})
     with pytest.raises(SuppleError, match=r'Layer "conv" is int8-weights, which has no form in our PyTorch graphs'):
-        quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES))
+        quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES), torch.int8)
 
 
 def test_weights_with_a_zero_point_have_no_form_either():
     member = corners(per_channel=False, symmetric_weights=False, formats={"last": ["int8"]})
     with pytest.raises(SuppleError, match=r'weights of layer "last" have a zero point'):
-        quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES))
+        quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES), torch.int8)
 
 
 @needs_executorch
@@ -97,7 +97,7 @@ def test_xnnpack_takes_the_quantized_layers():
     from executorch.exir import to_edge_transform_and_lower
 
     member = corners()
-    program = quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES[:8]))
+    program = quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES[:8]), torch.int8)
     graph = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).exported_program().graph_module
     assert next(node.name for node in graph.graph.nodes if node.op == "call_function") == "executorch_call_delegate"
     assert not any("convolution" in node.name or "quantize" in node.name for node in graph.graph.nodes)
@@ -113,6 +113,6 @@ def test_a_layer_that_pads_in_its_own_way_keeps_it():
     own.load_state_dict(member.last.state_dict())
     own._forward_pre_hooks, own._forward_hooks = member.last._forward_pre_hooks, member.last._forward_hooks
     member.last = own
-    program = quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES))
+    program = quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES), torch.int8)
     with silenced():
         assert program.module()(PICTURES).shape == member(PICTURES).shape

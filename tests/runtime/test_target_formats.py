@@ -19,6 +19,7 @@ from supple.trace import ModelInputs
 IMAGES = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 FULL, STATIC, DYNAMIC = Format.FP32, Format.INT8, Format.INT8_DYNAMIC
 EIGHT, FOUR = Format.INT8_WEIGHTS, Format.INT4_WEIGHTS
+HALVES = {Format.FP16, Format.BF16}
 
 
 def quantized(**settings):
@@ -42,9 +43,9 @@ def fewest_bits(family):
         ("onnxruntime:tensorrt", {FULL}, {FULL}),
         ("openvino:cpu", {FULL, STATIC, EIGHT}, {FULL, STATIC, EIGHT, FOUR}),
         ("executorch:xnnpack", {FULL, STATIC}, {FULL, STATIC}),
-        ("torch:cpu", {FULL}, {FULL}),
+        ("torch:cpu", {FULL, *HALVES}, {FULL, *HALVES}),
         ("torch:cuda", {FULL}, {FULL}),
-        ("torch-compile:cpu", {FULL}, {FULL}),
+        ("torch-compile:cpu", {FULL, *HALVES, STATIC}, {FULL, *HALVES, STATIC}),
         ("torch-compile:cuda", {FULL}, {FULL}),
     ],
 )
@@ -94,8 +95,8 @@ def test_a_member_is_refused_before_it_is_exported(tmp_path):
     family = quantized()
     family.calibrate(fewest_bits(family), [IMAGES])
     member = family.extract(fewest_bits(family))
-    with pytest.raises(SuppleError, match=r'Layer "0" is int8, which target "torch-compile:cpu" cannot run'):
-        export(member, IMAGES[:2], tmp_path / "net.safetensors", target="torch-compile:cpu")
+    with pytest.raises(SuppleError, match=r'Layer "0" is int8, which target "torch:cpu" cannot run'):
+        export(member, IMAGES[:2], tmp_path / "net.safetensors", target="torch:cpu")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -120,6 +121,13 @@ def test_xnnpack_asks_for_weights_without_a_zero_point():
     family = quantized(per_channel=False, symmetric_weights=False, round_linear_results=True)
     with pytest.raises(SuppleError, match=r"XNNPACK has no weights with a zero point: set symmetric_weights=True"):
         check_formats(family, parse_target("executorch:xnnpack"))
+
+
+def test_the_compiler_asks_for_integer_weights_without_a_zero_point():
+    target = parse_target("torch-compile:cpu")
+    with pytest.raises(SuppleError, match=r"have no weights with a zero point: set symmetric_weights=True"):
+        check_formats(quantized(per_channel=False, symmetric_weights=False), target)
+    check_formats(quantized(per_channel=False, symmetric_weights=False, formats={"*": ["bf16"]}), target)
 
 
 @pytest.mark.parametrize("place", ["onnxruntime:cpu", "openvino:cpu"])

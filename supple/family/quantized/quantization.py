@@ -93,14 +93,15 @@ class Quantization:
             before = RoundInput(layer, layer_format, grid, taken, given)
             yield vars(module), "_forward_pre_hooks", OrderedDict({**module._forward_pre_hooks, _HOOK: before})
             if given is not None:
-                last = model.get_submodule(layer.output)
+                # Floats of 16 bits are what the layer alone gives; a norm behind it becomes part of integers.
+                last = module if layer_format in _DTYPES else model.get_submodule(layer.output)
                 after = RoundOutput(given)
                 yield vars(last), "_forward_hooks", OrderedDict({**last._forward_hooks, _HOOK: after})
 
     def weight_grid(self, layer: Layer, layer_format: Format, weight: torch.Tensor) -> AnyGrid:
         """Return the grid that a layer's weight is rounded to."""
         config = self.config
-        if layer_format in (Format.FP16, Format.BF16):
+        if layer_format in _DTYPES:
             return FloatGrid(_DTYPES[layer_format])
         if layer_format is Format.FP8:
             return fp8_weight_grid(weight, config.per_channel)
@@ -111,14 +112,14 @@ class Quantization:
 
     def _rounds_results(self, layer: Layer, layer_format: Format) -> bool:
         """Say whether what the layer gives is rounded too; integer sums whose ranges are not known become float32."""
-        if layer_format in (Format.FP16, Format.BF16):
+        if layer_format in _DTYPES:
             return True
         return layer_format.needs_ranges and (layer.kind in _CONVOLUTIONS or self.config.round_linear_results)
 
     def _activation_grid(self, layer_format: Format, found: Range | None) -> AnyGrid | None:
         if not layer_format.quantizes_activations:
             return None
-        if layer_format in (Format.FP16, Format.BF16):
+        if layer_format in _DTYPES:
             return FloatGrid(_DTYPES[layer_format])
         if layer_format is Format.FP8:
             over: Any = fp8_grid
