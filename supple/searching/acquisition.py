@@ -26,29 +26,29 @@ def expected_improvement(
 
     `means` and `deviations`, (candidates, objectives), are what is expected of the candidates' losses, independent
     normal variables: a deviation of 0 is a loss that is known. `losses`, (points, objectives), are those that were
-    evaluated. With two objectives of which one is known the expectation is exact; else it is a mean over samples and
-    directions, the same ones for all candidates.
+    evaluated. With two objectives the expectation is exact; with others it is a mean over samples and directions, the
+    same ones for all candidates.
     """
     front = losses[nondominated(losses)]
-    uncertain = np.flatnonzero(deviations.max(axis=0, initial=0.0) > 0)
-    if means.shape[1] == 2 and len(uncertain) <= 1:
-        unknown = int(uncertain[0]) if len(uncertain) else 0
-        order = [unknown, 1 - unknown]
-        return _by_strips(
-            means[:, unknown], deviations[:, unknown], means[:, 1 - unknown], front[:, order], reference[order]
-        )
+    if means.shape[1] == 2:
+        return _by_strips(means, deviations, front, reference)
     return _by_directions(means, deviations, front, reference, seed)
 
 
-def _by_strips(mean: Floats, deviation: Floats, cost: Floats, front: Floats, reference: Floats) -> Floats:
-    """Add up strips between the costs of the front, in each of which the loss must fall below the one reached there."""
-    front = front[np.argsort(front[:, 1])]
-    edges = np.concatenate(([-np.inf], front[:, 1], [reference[1]]))
-    reached = np.concatenate(([reference[0]], np.minimum(front[:, 0], reference[0])))
-    total = np.zeros(len(mean))
+def _by_strips(means: Floats, deviations: Floats, front: Floats, reference: Floats) -> Floats:
+    """Add up strips between the first losses of the front, in each of which the second must fall below what is reached.
+
+    Of a strip, the part above the candidate's first loss grows: how wide it is, and how deep, is independent.
+    """
+    front = front[np.argsort(front[:, 0])]
+    edges = np.minimum(np.concatenate(([-np.inf], front[:, 0], [np.inf])), reference[0])
+    reached = np.minimum(np.concatenate(([reference[1]], front[:, 1])), reference[1])
+    total = np.zeros(len(means))
     for left, right, best in zip(edges[:-1], edges[1:], reached, strict=True):
-        width = np.maximum(min(right, reference[1]) - np.maximum(left, cost), 0.0)
-        total += width * _expected_fall(best, mean, deviation)
+        width = _expected_fall(right, means[:, 0], deviations[:, 0])
+        if np.isfinite(left):
+            width = width - _expected_fall(left, means[:, 0], deviations[:, 0])
+        total += width * _expected_fall(best, means[:, 1], deviations[:, 1])
     return total
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from supple.cost.config_arrays import values_of
 from supple.searching.evaluation import Evaluation
-from supple.searching.wishes import Constraint, Objective, total_excess
+from supple.searching.wishes import Constraint, Direction, Objective, total_excess
 from supple.space import Config, Space
 
 if TYPE_CHECKING:
@@ -47,6 +47,18 @@ class Problem:
     def measured_objectives(self) -> tuple[Objective, ...]:
         """The objectives that an evaluation alone can tell."""
         return tuple(entry for entry in self.objectives if entry.figure not in self.known)
+
+    @property
+    def planes(self) -> tuple[tuple[int, ...], ...]:
+        """The columns of losses between which a front is looked for: each objective to maximise with each to minimise.
+
+        So every cost has a front of its own, as on several targets. Where all are to be maximised, or all to be
+        minimised, they are one plane of as many dimensions.
+        """
+        good = [index for index, entry in enumerate(self.objectives) if entry.direction is Direction.MAXIMIZE]
+        costs = [index for index in range(len(self.objectives)) if index not in good]
+        pairs = tuple((quality, cost) for quality in good for cost in costs)
+        return pairs or (tuple(range(len(self.objectives))),)
 
     def losses(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Return the objectives of evaluated members, (members, objectives): less is better in every column."""

@@ -18,14 +18,14 @@ def sampled(mean, deviation, front, reference, count=4000):
     return float(np.mean([hypervolume(np.vstack([front, draw]), reference) - before for draw in draws]))
 
 
-@pytest.mark.parametrize("unknown", [0, 1])
-def test_with_one_known_loss_the_expectation_is_exact(unknown):
+@pytest.mark.parametrize("unknown", [[0], [1], [0, 1]])
+def test_with_two_losses_the_expectation_is_exact(unknown):
     means = np.array([[0.3, 0.3], [0.5, 0.6], [0.95, 0.05]])
     deviations = np.zeros((3, 2))
     deviations[:, unknown] = 0.15
     found = expected_improvement(means, deviations, FRONT, REFERENCE)
-    expected = [sampled(mean, deviation, FRONT, REFERENCE) for mean, deviation in zip(means, deviations, strict=True)]
-    assert found == pytest.approx(expected, abs=4e-3)
+    expected = [sampled(mean, deviation, FRONT, REFERENCE, 20_000) for mean, deviation in zip(means, deviations, strict=True)]
+    assert found == pytest.approx(expected, abs=2e-3)
 
 
 def test_what_is_known_for_sure_grows_by_what_it_adds():
@@ -34,7 +34,7 @@ def test_what_is_known_for_sure_grows_by_what_it_adds():
     assert expected_improvement(means, np.zeros((2, 2)), FRONT, REFERENCE) == pytest.approx([grown, 0.0])
 
 
-@pytest.mark.parametrize("objectives", [2, 3, 4])
+@pytest.mark.parametrize("objectives", [3, 4])
 def test_with_several_unknown_losses_it_is_close(objectives):
     rng = np.random.default_rng(1)
     front = rng.uniform(0.3, 1.0, (6, objectives))

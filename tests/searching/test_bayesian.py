@@ -52,6 +52,21 @@ def test_three_objectives_of_which_two_are_unknown():
     assert len({outcome.config for outcome in outcomes}) == 14
 
 
+def test_every_cost_has_a_front_of_its_own():
+    planes = case(WIDTHS, [ACCURACY, MACS, LATENCY]).problem.planes
+    assert planes == ((0, 1), (0, 2))
+    assert case(WIDTHS, [MACS, LATENCY]).problem.planes == ((0, 1),)
+    # A member that is best at the sum of both costs, and at neither, is on no front: such ones are not sought.
+    three = case(WIDTHS, [ACCURACY, MACS, LATENCY])
+    losses = {}
+    for settings in (BayesianConfig(population=60, generations=3), RandomConfig()):
+        found = History(three.problem, search(three, settings, 24)).losses
+        low, high = found[:2].min(axis=0), found[:2].max(axis=0)
+        unit = (found - low) / (high - low)
+        losses[settings.kind] = [hypervolume(unit[:, plane], np.ones(2)) for plane in planes]
+    assert all(ours > theirs for ours, theirs in zip(losses["bayesian"], losses["random"], strict=True))
+
+
 def test_members_under_evaluation_count_as_believed():
     problem, evaluate = CASES["depths"].problem, CASES["depths"].evaluate
     told = search(CASES["depths"], RandomConfig(), 10)

@@ -1,4 +1,8 @@
-"""Bayesian search: the member that can be expected to add most to the front's hypervolume, by Gaussian processes.
+"""Bayesian search: the member that can be expected to add most to the hypervolume of fronts, by Gaussian processes.
+
+With several costs, each has a front of its own: the improvement is that of accuracy and latency on one device, and of
+accuracy and latency on another, and so on, in the mean. Members that are best at nothing but a mixture of all costs,
+of which there are very many, are not looked for.
 
 Source: Emmerich, Giannakoglou and Naujoks, Single- and Multiobjective Evolutionary Optimization Assisted by Gaussian
 Random Field Metamodels, 2006. Known costs are taken as they are, and tell the process about everything else.
@@ -15,7 +19,7 @@ from supple.searching.evaluation import Outcome
 from supple.searching.history import History
 from supple.searching.predicting import predictor_remarks
 from supple.searching.predictors.gaussian_process import GaussianProcess
-from supple.searching.problem import Problem, Values
+from supple.searching.problem import Floats, Problem, Values
 from supple.searching.searcher import Searcher, SearcherConfig
 from supple.searching.searchers.stratified import StratifiedConfig, StratifiedMembers
 from supple.searching.surrogate import Surrogate, starting_points
@@ -81,11 +85,17 @@ class Bayesian(Searcher):
             return without(self._breeder.all, seen)
         population = self.config.population
         start = starting_points(history, self._breeder, rng, population // 2)
-        # Half a deviation of optimism keeps what is not known yet alive.
-        evolved = self._breeder.evolved(
-            start, lambda values: surrogate.expect(values).penalised(0.5), rng, self.config.generations, population
-        )
-        return without(np.unique(np.concatenate([evolved, start]), axis=0), seen)
+        planes = self.problem.planes
+        found = [start]
+        for plane in planes:
+
+            def losses(values: Values, plane: tuple[int, ...] = plane) -> Floats:
+                # Half a deviation of optimism keeps what is not known yet alive.
+                return surrogate.expect(values).penalised(0.5)[:, plane]
+
+            size = max(2, population // len(planes))
+            found.append(self._breeder.evolved(start, losses, rng, self.config.generations, size))
+        return without(np.unique(np.concatenate(found), axis=0), seen)
 
     def _best(self, history: History, surrogate: Surrogate, candidates: Values) -> int:
         expected = surrogate.expect(candidates)
@@ -94,13 +104,15 @@ class Bayesian(Searcher):
             losses = np.concatenate([losses, surrogate.expect(self.problem.values(history.pending)).means])
         low, high = history.losses.min(axis=0), history.losses.max(axis=0)
         unit = np.where(high > low, high - low, 1.0)
-        improvement = expected_improvement(
-            (expected.means - low) / unit,
-            expected.deviations / unit,
-            (losses - low) / unit,
-            (high - low) / unit,
-            self.integer_seed(history),
-        )
+        improvement = np.zeros(len(candidates))
+        for plane in map(list, self.problem.planes):
+            improvement += expected_improvement(
+                ((expected.means - low) / unit)[:, plane],
+                (expected.deviations / unit)[:, plane],
+                ((losses - low) / unit)[:, plane],
+                ((high - low) / unit)[plane],
+                self.integer_seed(history),
+            )
         worth = improvement * expected.allowed
         kept = expected.excess == 0
         if kept.any():
