@@ -24,8 +24,8 @@ def test_with_two_losses_the_expectation_is_exact(unknown):
     deviations = np.zeros((3, 2))
     deviations[:, unknown] = 0.15
     found = expected_improvement(means, deviations, FRONT, REFERENCE)
-    expected = [sampled(mean, deviation, FRONT, REFERENCE, 20_000) for mean, deviation in zip(means, deviations, strict=True)]
-    assert found == pytest.approx(expected, abs=2e-3)
+    expected = [sampled(mean, deviation, FRONT, REFERENCE) for mean, deviation in zip(means, deviations, strict=True)]
+    assert found == pytest.approx(expected, abs=4e-3)
 
 
 def test_what_is_known_for_sure_grows_by_what_it_adds():

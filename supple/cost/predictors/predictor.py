@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from supple.blas import one_blas_thread
 from supple.cost.predictors.descriptions import Array, Descriptions, checked_latencies
 from supple.cost.predictors.held_out import HeldOut
 from supple.cost.predictors.process import Process
@@ -58,6 +59,7 @@ class LatencyPredictor:
     stretch: float
 
     @classmethod
+    @one_blas_thread()
     def fit(cls, target: FittedTarget, measured: Descriptions, latency_ms: ArrayLike) -> "LatencyPredictor":
         """Fit to configs measured on the target, latencies (configs,) in ms.
 
@@ -78,6 +80,7 @@ class LatencyPredictor:
             target, best_process(measured, latencies), HeldOut.of(predicted, latencies), float(scores[position - 1])
         )
 
+    @one_blas_thread()
     def predict(self, configs: Descriptions, target: FittedTarget) -> Predictions:
         """Predict the latencies of configs on a target, in ms.
 

@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from supple.blas import one_blas_thread
 from supple.errors import SuppleError
 from supple.searching.predictors.encoder import Array, Features
 
@@ -28,6 +29,7 @@ class FittedPredictor(ABC):
     def __init__(self, seen: Features) -> None:
         self._expected = (seen.encoder.space, seen.free.shape[1])
 
+    @one_blas_thread()
     def predict(self, features: Features) -> Predictions:
         """Predict the figure of configs. Raises `SuppleError` for another space or another number of statistics."""
         space, statistics = self._expected
@@ -59,6 +61,7 @@ class Predictor(ABC):
 
     name: ClassVar[str]
 
+    @one_blas_thread()
     def fit(self, features: Features, values: ArrayLike) -> FittedPredictor:
         """Fit to evaluated members and their figures, `values` (configs,).
 
