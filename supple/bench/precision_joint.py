@@ -1,8 +1,9 @@
 """Shape and precision searched together, next to one after the other and to one alone, at the same evaluations.
 
-Hypervolumes are those of accuracy and one cost, above the accuracy of the smallest member and below the cost of the
-full one, both in full precision; 100 % would be the full member's accuracy for nothing. The accuracy is that on the
-validation images, which searches see, and beside it that on the test images, of the members that were on the front.
+Every cost has searches of its own, for the front of accuracy and that cost. Hypervolumes are those of both, above the
+accuracy of the smallest member and below the cost of the full one, both in full precision; 100 % would be the full
+member's accuracy for nothing. The accuracy is that on the validation images, which searches see, and beside it that on
+the test images, of the members that were on the front.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +30,11 @@ _COSTS = {FILE_BYTES: "size", **dict(zip(LATENCIES, (f"latency, {target}" for ta
 # Hypervolumes of three seeds differ by about as much from one measurement to the next.
 _AS_GOOD = 0.99
 
+_VALIDATED, _TESTED = "", ", tested"
+_SAVED, _GAINED, _EVALUATIONS = ", times less than int8", ", test points gained", ", evaluations"
+
 Found = dict[str, dict[str, float]]
+"""Figures of each strategy, by the label of their cost and what they are."""
 
 
 def run(options: Options, progress: Progress) -> Outcome:
@@ -56,16 +61,17 @@ def run(options: Options, progress: Progress) -> Outcome:
 def _one(network: str, seed: int, splits: Splits, options: Options) -> Found:
     """Return what every strategy finds in one family: hypervolumes in percent by cost, and savings against int8."""
     family = quantized_family(trained_family(network, seed, splits, options, Silent()))
+    budget = 5 if options.quick else BUDGET
+    found: Found = {name: {} for name in _chosen(options)}
     with opened_judge(family, splits, options) as judge:
-        evaluated = {
-            name: strategy(judge, 5 if options.quick else BUDGET, seed) for name, strategy in _chosen(options).items()
-        }
-        tested = _Tested(judge, evaluated.values())
-        found = {name: tested.hypervolumes(members) for name, members in evaluated.items()}
-        for name, members in evaluated.items():
-            found[name] |= tested.savings(members)
-            found[name]["evaluations"] = len(dict.fromkeys(entry.config for entry in members))
-        return found
+        for cost, label in _COSTS.items():
+            evaluated = {name: strategy(judge, cost, budget, seed) for name, strategy in _chosen(options).items()}
+            tested = _Tested(judge, cost, evaluated.values())
+            for name, members in evaluated.items():
+                figures = {**tested.hypervolumes(members), **tested.savings(members)}
+                figures[_EVALUATIONS] = len(dict.fromkeys(entry.config for entry in members))
+                found[name] |= {f"{label}{what}": value for what, value in figures.items()}
+    return found
 
 
 def _chosen(options: Options) -> Mapping[str, Strategy]:
@@ -73,53 +79,47 @@ def _chosen(options: Options) -> Mapping[str, Strategy]:
 
 
 class _Tested:
-    """Test accuracies of the members that matter."""
+    """Test accuracies of the members that matter to one cost."""
 
-    def __init__(self, judge: Judge, evaluated: Iterable[Sequence[Evaluation]]) -> None:
+    def __init__(self, judge: Judge, cost: str, evaluated: Iterable[Sequence[Evaluation]]) -> None:
         space = judge.family.space
         bits = [entry for entry in space.dimensions if entry.kind is Kind.BITS]
         full, int8 = space.max(), space.config({entry.name: entry.smallest for entry in bits})
         small = space.config({**space.min(), **{entry.name: entry.largest for entry in bits}})
-        self._full, self._int8, self._small = judge([full, int8, small])
+        self._cost = cost
+        self._full, self._int8, self._small = judge([full, int8, small], cost)
         wanted = dict.fromkeys([full, int8, small])
         for members in evaluated:
-            for cost in _COSTS:
-                wanted |= dict.fromkeys(entry.config for entry in [*_front(members, cost), self._best(members, cost)])
+            wanted |= dict.fromkeys(entry.config for entry in [*_front(members, cost), self._best(members)])
         # Once, at the end.
         self._accuracy = dict(zip(wanted, judge.tested(list(wanted)), strict=True))
 
     def hypervolumes(self, members: Sequence[Evaluation]) -> dict[str, float]:
-        """Return the hypervolumes of accuracy, validated and tested, and each cost in percent."""
-        found: dict[str, float] = {}
-        for cost, name in _COSTS.items():
-            found[name] = self._hypervolume(members, cost, lambda entry: entry.figures[ACCURACY])
-            tested = self._hypervolume(_front(members, cost), cost, lambda entry: self._accuracy[entry.config])
-            found[f"{name}, tested"] = tested
-        return found
+        """Return the hypervolumes of accuracy, validated and tested, and the cost in percent."""
+        tested = self._hypervolume(_front(members, self._cost), lambda entry: self._accuracy[entry.config])
+        return {_VALIDATED: self._hypervolume(members, lambda entry: entry.figures[ACCURACY]), _TESTED: tested}
 
-    def _hypervolume(self, members: Sequence[Evaluation], cost: str, accuracy: Callable[[Evaluation], float]) -> float:
+    def _hypervolume(self, members: Sequence[Evaluation], accuracy: Callable[[Evaluation], float]) -> float:
         low = accuracy(self._small)
         reach = (accuracy(self._full) - low) or 1.0
         losses = [
-            [(low - accuracy(entry)) / reach, entry.figures[cost] / self._full.figures[cost]] for entry in members
+            [(low - accuracy(entry)) / reach, entry.figures[self._cost] / self._full.figures[self._cost]]
+            for entry in members
         ]
         return 100 * hypervolume(np.array(losses), np.array([0.0, 1.0]))
 
     def savings(self, members: Sequence[Evaluation]) -> dict[str, float]:
-        """Return how many times faster and smaller than the int8 full member the best is that validates as well."""
-        found: dict[str, float] = {}
-        for cost, name in _COSTS.items():
-            best = self._best(members, cost)
-            found[f"{name}, times less than int8"] = self._int8.figures[cost] / best.figures[cost]
-            found[f"{name}, test points gained"] = 100 * (
-                self._accuracy[best.config] - self._accuracy[self._int8.config]
-            )
-        return found
+        """Return by how much the best member is faster or smaller than the int8 full one that validates as well."""
+        best = self._best(members)
+        return {
+            _SAVED: self._int8.figures[self._cost] / best.figures[self._cost],
+            _GAINED: 100 * (self._accuracy[best.config] - self._accuracy[self._int8.config]),
+        }
 
-    def _best(self, members: Sequence[Evaluation], cost: str) -> Evaluation:
+    def _best(self, members: Sequence[Evaluation]) -> Evaluation:
         """Return the cheapest member that is as good as the full one in int8 on the validation images."""
         good = [entry for entry in members if entry.figures[ACCURACY] >= self._int8.figures[ACCURACY]]
-        return min(good, key=lambda entry: entry.figures[cost], default=self._int8)
+        return min(good, key=lambda entry: entry.figures[self._cost], default=self._int8)
 
 
 def _front(members: Sequence[Evaluation], cost: str) -> list[Evaluation]:
@@ -130,19 +130,19 @@ def _front(members: Sequence[Evaluation], cost: str) -> list[Evaluation]:
 def _rows(network: str, found: Sequence[Found]) -> Iterator[dict[str, Cell]]:
     for name in found[0]:
         row: dict[str, Cell] = {"network": network, "strategy": name, "seeds": len(found)}
-        row["evaluations"] = Spread.of(entry[name]["evaluations"] for entry in found)
-        for figure in _COSTS.values():
-            row[f"hypervolume_{figure}_%"] = Spread.of(entry[name][figure] for entry in found)
-            row[f"tested_{figure}_%"] = Spread.of(entry[name][f"{figure}, tested"] for entry in found)
-        for figure in _COSTS.values():
-            for what in ("times less than int8", "test points gained"):
-                row[f"{figure}, {what}"] = Spread.of(entry[name][f"{figure}, {what}"] for entry in found)
+        for label in _COSTS.values():
+            row[label + _EVALUATIONS] = Spread.of(entry[name][label + _EVALUATIONS] for entry in found)
+            row[f"hypervolume_{label}_%"] = Spread.of(entry[name][label + _VALIDATED] for entry in found)
+            row[f"tested_{label}_%"] = Spread.of(entry[name][label + _TESTED] for entry in found)
+        for label in _COSTS.values():
+            for what in (_SAVED, _GAINED):
+                row[label + what] = Spread.of(entry[name][label + what] for entry in found)
         yield row
 
 
 def _wanted(network: str, found: Sequence[Found]) -> Iterator[Wanted]:
     for figure in _COSTS.values():
-        middle = {name: float(np.median([entry[name][figure] for entry in found])) for name in found[0]}
+        middle = {name: float(np.median([entry[name][figure + _VALIDATED] for entry in found])) for name in found[0]}
         best = max(value for name, value in middle.items() if name != JOINT)
         yield Wanted(
             f"{network}, {figure}: joint over the best other, hypervolume",

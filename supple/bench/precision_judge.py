@@ -1,4 +1,4 @@
-"""Evaluates members of a quantized family by accuracy, latency in each runtime, and file size; each member once."""
+"""Evaluates members of a quantized family by accuracy and one cost, latency in a runtime or file size; each once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +15,7 @@ from supple.runtime.backend import Emitter
 from supple.searching.counted import counted_figures
 from supple.searching.evaluation import Evaluation
 from supple.searching.problem import KnownFigure
-from supple.searching.wishes import Direction, Objective, on_target
+from supple.searching.wishes import on_target
 from supple.space import Config
 from supple.training import Classification, calibration_inputs, evaluate_together
 
@@ -23,10 +23,6 @@ TARGETS = ("onnxruntime:cpu?threads=1", "openvino:cpu?threads=1")
 LATENCIES = tuple(on_target("latency_ms", str(parse_target(target))) for target in TARGETS)
 ACCURACY = "accuracy"
 FILE_BYTES = "file_bytes"
-OBJECTIVES = (
-    Objective(ACCURACY, Direction.MAXIMIZE),
-    *(Objective(name, Direction.MINIMIZE) for name in (*LATENCIES, FILE_BYTES)),
-)
 _TASK = Classification()
 _CALIBRATION_IMAGES = 512
 _SECONDS = 0.4
@@ -34,26 +30,35 @@ _SECONDS = 0.4
 
 @dataclass
 class Judge:
-    """Knows every member that was evaluated, whichever search asked for it first."""
+    """Knows every figure that was measured, whichever search asked for it first."""
 
     family: Family
     splits: Splits
     emitter: Emitter
-    meters: Sequence[LatencyMeter]
+    meters: Mapping[str, LatencyMeter]
     known: Mapping[str, KnownFigure]
     _calibration: Sequence[Any]
-    _known: dict[Config, Evaluation] = field(default_factory=dict)
+    _accuracies: dict[Config, float] = field(default_factory=dict)
+    _costs: dict[tuple[Config, str], float] = field(default_factory=dict)
 
-    def __call__(self, configs: Sequence[Config]) -> list[Evaluation]:
-        """Return the evaluations of members, on the validation images."""
-        new = [config for config in dict.fromkeys(configs) if config not in self._known]
-        qualities = evaluate_together(self.family, new, self.splits.valid, _TASK, self._calibration) if new else []
-        for config, quality in zip(new, qualities, strict=True):
-            figures = {ACCURACY: quality, FILE_BYTES: float(len(self.emitter.emit(config).content))}
-            for name, meter in zip(LATENCIES, self.meters, strict=True):
-                figures[name] = meter.measure(config).median_ms
-            self._known[config] = Evaluation(config, figures)
-        return [self._known[config] for config in configs]
+    def __call__(self, configs: Sequence[Config], cost: str) -> list[Evaluation]:
+        """Return the accuracies of members on the validation images, and one cost of each."""
+        new = [config for config in dict.fromkeys(configs) if config not in self._accuracies]
+        found = evaluate_together(self.family, new, self.splits.valid, _TASK, self._calibration) if new else []
+        self._accuracies |= dict(zip(new, found, strict=True))
+        return [
+            Evaluation(config, {ACCURACY: self._accuracies[config], cost: self._cost(config, cost)})
+            for config in configs
+        ]
+
+    def _cost(self, config: Config, cost: str) -> float:
+        if (config, cost) not in self._costs:
+            self._costs[config, cost] = (
+                float(len(self.emitter.emit(config).content))
+                if cost == FILE_BYTES
+                else self.meters[cost].measure(config).median_ms
+            )
+        return self._costs[config, cost]
 
     def tested(self, configs: Sequence[Config]) -> list[float]:
         """Return the accuracies of members on the test images."""
@@ -67,12 +72,13 @@ def opened_judge(family: Family, splits: Splits, options: Options) -> Iterator[J
     examples = (splits.example_inputs[0][:2],)
     with ExitStack() as stack:
         store = stack.enter_context(MeasurementStore.opened(path))
-        meters = []
-        for address in TARGETS:
+        meters = {}
+        for name, address in zip(LATENCIES, TARGETS, strict=True):
             target = parse_target(address)
             emitter = backend_for(target).emitter(family, examples, target, Silent())
             device = stack.enter_context(open_device(target))
-            meters.append(LatencyMeter(emitter, family.space.max(), device, store, 0.05 if options.quick else _SECONDS))
+            seconds = 0.05 if options.quick else _SECONDS
+            meters[name] = LatencyMeter(emitter, family.space.max(), device, store, seconds)
         images = 64 if options.quick else _CALIBRATION_IMAGES
         known = counted_figures(family, set(), Silent())
         yield Judge(family, splits, emitter, meters, known, calibration_inputs(splits.train, images, _TASK))

@@ -1,4 +1,7 @@
-"""Ways to spend one number of evaluations on shape and precision: together, one after the other, or one alone."""
+"""Ways to spend one number of evaluations on shape and precision: together, one after the other, or one alone.
+
+What is looked for is the front of accuracy and one cost.
+"""
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,13 +10,14 @@ from functools import partial
 
 import numpy as np
 
-from supple.bench.precision_judge import ACCURACY, OBJECTIVES, Judge
+from supple.bench.precision_judge import ACCURACY, Judge
 from supple.progress import Silent
 from supple.searching.config import SearchConfig
 from supple.searching.engine import run_search
 from supple.searching.evaluation import Evaluation
 from supple.searching.opening import opened_studies
 from supple.searching.problem import Floats, KnownFigure, Problem, Values
+from supple.searching.wishes import Direction, Objective
 from supple.space import Config, Dimension, Kind, Space
 
 JOINT = "joint"
@@ -21,41 +25,42 @@ BITS_ONLY = "bits of the full member"
 _SHAPES = 4
 _BITS = 8
 
-Strategy = Callable[[Judge, int, int], list[Evaluation]]
-"""Evaluates so many members of a judge's family, from a seed."""
+Strategy = Callable[[Judge, str, int, int], list[Evaluation]]
+"""Evaluates so many members of a judge's family by accuracy and a cost, from a seed."""
 
 
-def joint(judge: Judge, budget: int, seed: int) -> list[Evaluation]:
+def joint(judge: Judge, cost: str, budget: int, seed: int) -> list[Evaluation]:
     """Search shape and precision at once."""
-    return _searched(judge, judge.family.space, {}, budget, seed)
+    return _searched(judge, cost, judge.family.space, {}, budget, seed)
 
 
-def shape_then_bits(judge: Judge, budget: int, seed: int) -> list[Evaluation]:
+def shape_then_bits(judge: Judge, cost: str, budget: int, seed: int) -> list[Evaluation]:
     """Search shapes in full precision with half of the budget, then the bits of some on their front with the rest."""
     space = judge.family.space
-    first = _searched(judge, _shapes(space), {}, budget // 2, seed)
-    front = _spread(first, _SHAPES)
+    first = _searched(judge, cost, _shapes(space), {}, budget // 2, seed)
+    front = _spread(first, cost, _SHAPES)
     second: list[Evaluation] = []
     left = budget - len(first)
     for number, member in enumerate(front):
         share = left // (len(front) - number)
-        found = _searched(judge, _bits(space, member.config), _values(member.config, space, bits=False), share, seed)
+        shape = _values(member.config, space, bits=False)
+        found = _searched(judge, cost, _bits(space, member.config), shape, share, seed)
         second.extend(found)
         left -= share
     return [*first, *second]
 
 
-def bits_only(judge: Judge, budget: int, seed: int) -> list[Evaluation]:
+def bits_only(judge: Judge, cost: str, budget: int, seed: int) -> list[Evaluation]:
     """Search the precision of the full network."""
     space = judge.family.space
-    return _searched(judge, _bits(space, space.max()), {}, budget, seed)
+    return _searched(judge, cost, _bits(space, space.max()), {}, budget, seed)
 
 
-def shapes_in_int8(judge: Judge, budget: int, seed: int) -> list[Evaluation]:
+def shapes_in_int8(judge: Judge, cost: str, budget: int, seed: int) -> list[Evaluation]:
     """Search shapes all of whose layers are in int8."""
     space = judge.family.space
     all_int8 = {entry.name: _BITS for entry in space.dimensions if entry.kind is Kind.BITS}
-    return _searched(judge, _shapes(space), all_int8, budget, seed)
+    return _searched(judge, cost, _shapes(space), all_int8, budget, seed)
 
 
 STRATEGIES: Mapping[str, Strategy] = {
@@ -66,23 +71,26 @@ STRATEGIES: Mapping[str, Strategy] = {
 }
 
 
-def _searched(judge: Judge, space: Space, fixed: Mapping[str, int], budget: int, seed: int) -> list[Evaluation]:
+def _searched(
+    judge: Judge, cost: str, space: Space, fixed: Mapping[str, int], budget: int, seed: int
+) -> list[Evaluation]:
     """Search some dimensions by the library's default, the others held at `fixed` or at their largest values."""
     whole = judge.family.space
     if len(space) == 0 or space.count() < 4:
-        return judge([whole.config({**fixed, **config}) for config in space])
-    problem = Problem(space, OBJECTIVES, known=_known(judge, space, fixed))
+        return judge([whole.config({**fixed, **config}) for config in space], cost)
+    objectives = (Objective(ACCURACY, Direction.MAXIMIZE), Objective(cost, Direction.MINIMIZE))
+    problem = Problem(space, objectives, known=_known(judge, space, fixed))
     settings = SearchConfig(budget=max(4, budget), seed=seed, baseline_share=0)
 
     def evaluate(configs: Sequence[Config]) -> Iterable[Evaluation]:
-        found = judge([whole.config({**fixed, **config}) for config in configs])
+        found = judge([whole.config({**fixed, **config}) for config in configs], cost)
         return (replace(entry, config=config) for entry, config in zip(found, configs, strict=True))
 
     with warnings.catch_warnings(), opened_studies(problem, settings, None) as opened:
         # What is compared here are strategies.
         warnings.filterwarnings("ignore", message="This search has no baseline")
         result = run_search(problem, evaluate, opened, settings, Silent())
-    return judge([whole.config({**fixed, **entry.config}) for entry in result.searched])
+    return judge([whole.config({**fixed, **entry.config}) for entry in result.searched], cost)
 
 
 def _known(judge: Judge, space: Space, fixed: Mapping[str, int]) -> dict[str, KnownFigure]:
@@ -118,10 +126,10 @@ def _values(config: Config, space: Space, bits: bool) -> dict[str, int]:
     return {name: value for name, value in config.items() if (space[name].kind is Kind.BITS) == bits}
 
 
-def _spread(members: Sequence[Evaluation], count: int) -> list[Evaluation]:
-    """Return members of the front by accuracy and file size, evenly over accuracy, the best among them."""
+def _spread(members: Sequence[Evaluation], cost: str, count: int) -> list[Evaluation]:
+    """Return members of the front, evenly over it, the best among them."""
     best: list[Evaluation] = []
-    for entry in sorted(members, key=lambda entry: (entry.figures[OBJECTIVES[-1].figure], -entry.figures[ACCURACY])):
+    for entry in sorted(members, key=lambda entry: (entry.figures[cost], -entry.figures[ACCURACY])):
         if not best or entry.figures[ACCURACY] > best[-1].figures[ACCURACY]:
             best.append(entry)
     if len(best) <= count:
