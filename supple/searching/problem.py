@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from supple.cost.config_arrays import values_of
 from supple.searching.evaluation import Evaluation
 from supple.searching.wishes import Constraint, Direction, Objective, total_excess
-from supple.space import Config, Space
+from supple.space import Config, Kind, Space
 
 if TYPE_CHECKING:
     from supple.searching.networks import Networks
@@ -97,15 +97,24 @@ class Problem:
         searched.
         """
         names = [entry.figure for entry in self.objectives if entry.figure in self.known]
-        found = [self.known[name] for name in (*names, *PROXIES, *self.known) if name in self.known]
+        found = [name for name in (*names, *PROXIES, *self.known) if name in self.known]
         if not found:
             return None
         ends = self.values([self.space.min(), self.space.max()])
-        figure = next((entry for entry in found if np.ptp(entry(ends)) > 0), found[0])
+        return self._of_one(next((name for name in found if np.ptp(self.known[name](ends)) > 0), found[0]))
+
+    def precision_proxy(self) -> Callable[[Config], float] | None:
+        """Return a known figure that tells in how few bits a member of some shape is; None where none is searched."""
+        is_searched = any(entry.kind is Kind.BITS and len(entry.values) > 1 for entry in self.space.dimensions)
+        return self._of_one(WEIGHTS) if is_searched and WEIGHTS in self.known else None
+
+    def _of_one(self, name: str) -> Callable[[Config], float]:
+        figure = self.known[name]
         return lambda config: float(figure(values_of(self.space, [config]))[0])
 
 
 PROXIES = ("macs", "parameters")
+WEIGHTS = "weights_bytes"
 
 
 def as_known(space: Space, cost: Callable[[Config], float]) -> KnownFigure:

@@ -148,6 +148,28 @@ def test_the_baseline_is_a_quarter_and_costs_what_the_front_costs(space):
         assert min(abs(entry["macs"] - cost) for cost in front) <= 0.1 * entry["macs"]
 
 
+def test_where_precision_is_searched_the_baseline_has_the_bytes_of_the_front_too():
+    widths = [Dimension(f"width{number}", Kind.WIDTH, tuple(range(8, 72, 8))) for number in range(4)]
+    bits = [Dimension(f"layer{number}.bits", Kind.BITS, (8, 32)) for number in range(4)]
+
+    def layers(config):
+        return [(config[one.name], config[other.name]) for one, other in zip(widths, bits, strict=True)]
+
+    costs = {
+        "macs": lambda config: float(sum(width for width, _ in layers(config))),
+        "weights_bytes": lambda config: float(sum(width * bits / 8 for width, bits in layers(config))),
+    }
+
+    # Rounding costs nothing here, and saves time, so the front is in few bits.
+    measures = {"accuracy": lambda config: costs["macs"](config) ** 0.5, "time": costs["weights_bytes"]}
+    config = SearchConfig(budget=60, searcher="stratified", objectives=["maximize accuracy", "minimize time"])
+    found = search(Space([*widths, *bits]), config=config, measures=measures, costs=costs)
+    in_eight = [entry for entry in found.baseline if entry["weights_bytes"] <= 1.3 * entry["macs"]]
+    # Drawn layer by layer, one in sixteen would be.
+    assert len(in_eight) > len(found.baseline) / 2
+    assert len({entry.config for entry in found.baseline}) == len(found.baseline) == 15
+
+
 def test_a_search_without_baseline_warns(problem, evaluate, run):
     with pytest.warns(UserWarning, match=r"no baseline.*To silence this, leave baseline_share"):
         result = run(problem, evaluate, CONFIG.model_copy(update={"baseline_share": 0}))
