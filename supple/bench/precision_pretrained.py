@@ -28,11 +28,12 @@ from supple.family.quantized.config import Per, RangeMethod
 from supple.precision import RoundingConfig, improve_rounding
 from supple.precision.rounding.config import RoundingMethod
 from supple.progress import Progress, Silent
-from supple.runtime import OnnxSession, backend_for, parse_target
+from supple.runtime import OnnxSession, Program, backend_for, parse_target
 from supple.runtime.backend import Emitter
 from supple.runtime.onnx_emitter import onnx_program
 from supple.searching.allocator import (
     ContractConfig,
+    CostsOf,
     allocate_precision,
     allocation_front,
     measure_costs,
@@ -89,7 +90,8 @@ class _Network:
         self._said = [torch.from_numpy(part) for part in np.split(exact.argmax(-1), crops)]
         self._images = images
         self._quick = options.quick
-        self._emitter = self._emitter_for(TARGETS[0])
+        target = parse_target(TARGETS[0])
+        self._emitter = _Remembering(backend_for(target).emitter(self.family, images[0][:2], target, Silent()))
 
     def emit(self, config: Config) -> bytes:
         """Return a member's file."""
@@ -120,13 +122,14 @@ class _Network:
         for target in TARGETS:
             with MeasurementStore.opened(None) as store, open_device(parse_target(target)) as device:
                 seconds = 0.1 if self._quick else _SECONDS_PER_CHOICE
-                meter = LatencyMeter(self._emitter_for(target), self.family.space.max(), device, store, seconds)
-                times = precision_costs(bits, "latency ms", partial(self._milliseconds, meter))
+                meter = LatencyMeter(self._emitter, self.family.space.max(), device, store, seconds)
+                measure = partial(self._milliseconds, meter)
+                times = precision_costs(bits, "latency ms", measure)
+                found[f"contract on {target}"] = self._kept(target, measure)
             fastest = allocation_front(errors, times)
             found[f"fastest on {target}"] = self._whole(fastest[0].config)
             halfway = (fastest.costs[0] + times.base) / 2
             found[f"half of that saving on {target}"] = self._whole(fastest.within(halfway).config)
-            found[f"contract on {target}"] = self._kept(target)
         return found
 
     def _whole(self, config: Mapping[str, int]) -> Config:
@@ -141,22 +144,30 @@ class _Network:
         # All in the same rounds: what each choice changes is small next to what the machine does.
         return [latency.median_ms for latency in meter.measure_together([self._whole(config) for config in configs])]
 
-    def _kept(self, target: str) -> Config:
+    def _kept(self, target: str, measure: CostsOf) -> Config:
         """Return the fastest member that says what full precision says of nearly all images."""
-        seconds = 0.1 if self._quick else _SECONDS_PER_CHOICE
-        contract = ContractConfig(_DROP, target=target, seconds_per_member=seconds)
         unlabelled = [(images, torch.zeros(len(images), dtype=torch.int64)) for images in self.calibration]
-        return allocate_precision(
-            self.family, unlabelled, list(zip(self._images, self._said, strict=True)), contract
-        ).config
+        said = list(zip(self._images, self._said, strict=True))
+        contract = ContractConfig(_DROP, target=target)
+        return allocate_precision(self.family, unlabelled, said, contract, costs_of=measure).config
 
     def _outputs(self, config: Config) -> torch.Tensor:
         with torch.inference_mode():
             return torch.cat([self.family(batch, config=config) for batch in self.calibration])
 
-    def _emitter_for(self, address: str) -> Emitter:
-        target = parse_target(address)
-        return backend_for(target).emitter(self.family, self._images[0][:2], target, Silent())
+
+class _Remembering(Emitter):
+    """Writes each member once, though it is measured in several runtimes: they open the same files."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self._emitter = emitter
+        self._written: dict[Config, Program] = {}
+
+    def emit(self, config: Config) -> Program:
+        """Return a member as a program."""
+        if config not in self._written:
+            self._written[config] = self._emitter.emit(config)
+        return self._written[config]
 
 
 def _of_others(network: _Network, full: bytes, options: Options) -> Iterator[tuple[str, bytes]]:
