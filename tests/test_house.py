@@ -26,7 +26,7 @@ PACKAGE = REPOSITORY / "supple"
 
 # Each line may import from the lines above it, and nothing of its own line or below.
 LAYERS = (
-    {"errors", "lazy", "text_table"},
+    {"blas", "errors", "lazy", "text_table"},
     {"importing"},
     {"progress"},
     {"machine"},
