@@ -93,12 +93,14 @@ def test_a_program_computes_what_the_imitation_does(network):
 @needs_executorch
 @pytest.mark.slow
 def test_xnnpack_takes_the_quantized_layers():
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from executorch.exir import to_edge_transform_and_lower
+    with silenced():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
 
     member = corners()
     program = quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES[:8]), torch.int8)
-    graph = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).exported_program().graph_module
+    with silenced():
+        graph = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).exported_program().graph_module
     assert next(node.name for node in graph.graph.nodes if node.op == "call_function") == "executorch_call_delegate"
     assert not any("convolution" in node.name or "quantize" in node.name for node in graph.graph.nodes)
 
