@@ -20,6 +20,7 @@ from supple.bench.timing import Spread, one_thread
 from supple.bench.train_parts import NETWORKS
 from supple.data import Splits
 from supple.progress import Progress, Silent
+from supple.searching.corners import in_fewest_bits
 from supple.searching.dominance import hypervolume, nondominated
 from supple.searching.evaluation import Evaluation
 from supple.space import Kind
@@ -61,11 +62,11 @@ def run(options: Options, progress: Progress) -> Outcome:
 def _one(network: str, seed: int, splits: Splits, options: Options) -> Found:
     """Return what every strategy finds in one family: hypervolumes in percent by cost, and savings against int8."""
     family = quantized_family(trained_family(network, seed, splits, options, Silent()))
-    budget = 5 if options.quick else BUDGET
-    found: Found = {name: {} for name in _chosen(options)}
+    budget, strategies = 5 if options.quick else BUDGET, _chosen(options)
+    found: Found = {name: {} for name in strategies}
     with opened_judge(family, splits, options) as judge:
         for cost, label in _COSTS.items():
-            evaluated = {name: strategy(judge, cost, budget, seed) for name, strategy in _chosen(options).items()}
+            evaluated = {name: strategy(judge, cost, budget, seed) for name, strategy in strategies.items()}
             tested = _Tested(judge, cost, evaluated.values())
             for name, members in evaluated.items():
                 figures = {**tested.hypervolumes(members), **tested.savings(members)}
@@ -84,7 +85,8 @@ class _Tested:
     def __init__(self, judge: Judge, cost: str, evaluated: Iterable[Sequence[Evaluation]]) -> None:
         space = judge.family.space
         bits = [entry for entry in space.dimensions if entry.kind is Kind.BITS]
-        full, int8 = space.max(), space.config({entry.name: entry.smallest for entry in bits})
+        full = space.max()
+        int8 = in_fewest_bits(space, full)
         small = space.config({**space.min(), **{entry.name: entry.largest for entry in bits}})
         self._cost = cost
         self._full, self._int8, self._small = judge([full, int8, small], cost)

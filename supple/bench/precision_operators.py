@@ -19,7 +19,7 @@ from supple.cost.program_meter import ProgramMeter
 from supple.family import convert, quantize
 from supple.progress import Progress, Silent
 from supple.runtime import backend_for, parse_target
-from supple.space import Kind
+from supple.searching.corners import in_fewest_bits
 
 _LAYERS = 3
 _SECONDS = 1.0
@@ -109,8 +109,8 @@ def _milliseconds(case: Case, address: str, options: Options) -> tuple[float, fl
     torch.manual_seed(options.seed)
     inputs, target = case.inputs(), parse_target(address)
     family = quantize(convert(case.build(), inputs, prove=False)).eval()
-    bits = {entry.name: entry.smallest for entry in family.space.dimensions if entry.kind is Kind.BITS}
-    configs = [family.space.max(), family.space.config(bits)]
+    full = family.space.max()
+    configs = [full, in_fewest_bits(family.space, full)]
     family.calibrate(configs[1], [inputs])
     emitter = backend_for(target).emitter(family, inputs, target, Silent())
     programs = [emitter.emit(config) for config in configs]

@@ -40,7 +40,8 @@ from supple.searching.allocator import (
     measure_sensitivity,
 )
 from supple.searching.allocator.precision_costs import precision_costs
-from supple.space import Config, Dimension, Kind, Space
+from supple.searching.corners import bits_alone, in_fewest_bits
+from supple.space import Config
 from supple.trace import ModelInputs
 
 _CROPS = 5
@@ -79,9 +80,7 @@ class _Network:
             shapes = convert(model, images[0][:2], freeze=["*.depth"], prove=False)
         self.family: Family = quantize(shapes, QuantizationConfig(per=Per.BLOCK, ranges=RangeMethod.MSE)).eval()
         full = self.family.space.max()
-        self.all_int8 = self.family.space.config(
-            {entry.name: entry.smallest for entry in self.family.space.dimensions if entry.kind is Kind.BITS}
-        )
+        self.all_int8 = in_fewest_bits(self.family.space, full)
         self.family.calibrate(self.all_int8, self.calibration)
         with torch.inference_mode():
             exact = torch.cat([self.family(batch, config=full) for batch in images]).double().numpy()
@@ -107,11 +106,7 @@ class _Network:
 
     def choices(self, progress: Progress) -> dict[str, Config]:
         """Return int8 everywhere, and allocations: the least error at sizes and at latencies."""
-        bits = Space(
-            Dimension(entry.name, entry.kind, entry.values)
-            for entry in self.family.space.dimensions
-            if entry.kind is Kind.BITS
-        )
+        bits = bits_alone(self.family.space)
         found = {"int8 everywhere": self.all_int8}
         errors = measure_sensitivity(bits, self._error, progress)
         sizes = measure_costs(bits, "bytes", lambda config: weight_bytes(self.family, self._whole(config)), progress)

@@ -23,7 +23,8 @@ from supple.progress import Progress, Silent
 from supple.runtime import backend_for, parse_target
 from supple.searching.allocator.allocate import allocation_front
 from supple.searching.allocator.measuring import measure_costs, measure_sensitivity
-from supple.space import Config, Dimension, Kind, Space
+from supple.searching.corners import bits_alone
+from supple.space import Config
 
 _SENTENCES = 256
 _LOOKED_AT = 48
@@ -66,9 +67,7 @@ def _ours(model: torch.nn.Module, looked_at: Batch, progress: Progress) -> Itera
     family = quantize(shapes, QuantizationConfig(formats=formats, block_size=_BLOCK)).eval()
     target = parse_target(TARGETS[0])
     emitter = backend_for(target).emitter(family, tuple(tensor[:2] for tensor in looked_at), target, Silent())
-    bits = Space(
-        Dimension(entry.name, entry.kind, entry.values) for entry in family.space.dimensions if entry.kind is Kind.BITS
-    )
+    bits = bits_alone(family.space)
     full = family.space.max()
 
     def outputs(config: Config) -> torch.Tensor:

@@ -25,7 +25,7 @@ from supple.precision import (
 )
 from supple.progress import Progress
 from supple.runtime.parity import decibels
-from supple.space import Kind
+from supple.searching.corners import in_fewest_bits
 from supple.trace import ModelInputs
 
 SUBSETS = 3
@@ -119,9 +119,7 @@ def _row(
 def _measured(
     subject: Subject, family: Family, steps: tuple[Step, ...], samples: ModelInputs
 ) -> Iterator[tuple[str, float]]:
-    config = family.space.config(
-        {entry.name: entry.values[0] for entry in family.space.dimensions if entry.kind is Kind.BITS}
-    )
+    config = in_fewest_bits(family.space, family.space.max())
     family.calibrate(config, [samples])
     member, reference = family.extract(config), family.extract(family.full_precision(config))
     for step in steps:

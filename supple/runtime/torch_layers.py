@@ -11,6 +11,7 @@ from torch import nn
 
 from supple.errors import SuppleError
 from supple.family.quantized.formats import Format
+from supple.family.quantized.quantization import HALF_TYPES
 from supple.family.quantized.quantizers import RoundInput
 from supple.family.quantized.rounding import ChannelGrid, Grid
 from supple.runtime.integer_weights import integer_weights, norm_factor_and_bias
@@ -19,7 +20,6 @@ QUANTIZE = torch.ops.quantized_decomposed.quantize_per_tensor.default
 DEQUANTIZE = torch.ops.quantized_decomposed.dequantize_per_tensor.default
 _DEQUANTIZE_CHANNELS = torch.ops.quantized_decomposed.dequantize_per_channel.default
 _HALF_RANGE = 128
-_HALVES = {Format.FP16: torch.float16, Format.BF16: torch.bfloat16}
 
 
 class IntegerLayer(nn.Module):
@@ -92,7 +92,7 @@ def replaced(
 
     Raises `SuppleError` for a format that has no form here, and for a layer without calibrated ranges.
     """
-    if half := _HALVES.get(precision.format):
+    if half := HALF_TYPES.get(precision.format):
         return HalfLayer(layer, half), norm
     if precision.format is Format.INT8:
         return IntegerLayer(layer, norm, precision, integers), None if norm is None else nn.Identity()

@@ -4,11 +4,12 @@ import math
 import random
 from collections.abc import Callable, Sequence
 
+from supple.searching.corners import bits_alone
 from supple.searching.evaluation import Evaluation
 from supple.searching.history import History
 from supple.searching.problem import Problem
 from supple.searching.searcher import Searcher
-from supple.space import Config, Dimension, Kind, Space
+from supple.space import Config
 
 _CLOSE_ENOUGH = 0.02
 _FAR_OFF = 0.1
@@ -41,11 +42,7 @@ class MatchedMembers(Searcher):
         self._searched_when = searched_when
         self._cost = problem.cost_proxy()
         self._bytes = problem.precision_proxy()
-        self._bits = Space(
-            Dimension(entry.name, entry.kind, entry.values)
-            for entry in problem.space.dimensions
-            if entry.kind is Kind.BITS
-        )
+        self._bits = bits_alone(problem.space)
 
     def propose(self, history: History) -> Config:
         """Draw a member that has no outcome yet."""
@@ -77,7 +74,8 @@ class MatchedMembers(Searcher):
             return self.space.config({**shape, **bits})
 
         for _ in range(_TRIES):
-            bits = self._bits.sample_near(rng, lambda bits: weights(whole(bits)), target, _CLOSE_ENOUGH * target)
-            if whole(bits) not in history.seen:
-                return whole(bits)
+            near = self._bits.sample_near(rng, lambda bits: weights(whole(bits)), target, _CLOSE_ENOUGH * target)
+            config = whole(near)
+            if config not in history.seen:
+                return config
         return shape if shape not in history.seen else self.random_new(history, rng)

@@ -22,7 +22,7 @@ from supple.searching.wishes import (
     understand_constraints,
     understand_objectives,
 )
-from supple.space import Config, Kind, Space
+from supple.space import Config, Space
 from supple.training import Classification
 from supple.training.task import Task
 
@@ -80,7 +80,7 @@ def targets_of(config: SearchConfig, problem: Problem) -> tuple[str, ...]:
 
 def check_precisions(family: Family, problem: Problem, targets: Iterable[str]) -> None:
     """Raise `SuppleError` where precision is searched and a target cannot run one that the family offers."""
-    if any(entry.kind is Kind.BITS and len(entry.values) > 1 for entry in problem.space.dimensions):
+    if problem.searches_precision:
         for address in targets:
             check_formats(family, parse_target(address))
 

@@ -49,6 +49,11 @@ class Problem:
         return tuple(entry for entry in self.objectives if entry.figure not in self.known)
 
     @property
+    def searches_precision(self) -> bool:
+        """Whether members differ in the precision of their layers."""
+        return any(entry.kind is Kind.BITS and len(entry.values) > 1 for entry in self.space.dimensions)
+
+    @property
     def planes(self) -> tuple[tuple[int, ...], ...]:
         """The columns of losses between which a front is looked for: each objective to maximise with each to minimise.
 
@@ -105,8 +110,7 @@ class Problem:
 
     def precision_proxy(self) -> Callable[[Config], float] | None:
         """Return a known figure that tells in how few bits a member of some shape is; None where none is searched."""
-        is_searched = any(entry.kind is Kind.BITS and len(entry.values) > 1 for entry in self.space.dimensions)
-        return self._of_one(WEIGHTS) if is_searched and WEIGHTS in self.known else None
+        return self._of_one(WEIGHTS) if self.searches_precision and WEIGHTS in self.known else None
 
     def _of_one(self, name: str) -> Callable[[Config], float]:
         figure = self.known[name]

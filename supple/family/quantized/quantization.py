@@ -94,15 +94,15 @@ class Quantization:
             yield vars(module), "_forward_pre_hooks", OrderedDict({**module._forward_pre_hooks, _HOOK: before})
             if given is not None:
                 # Floats of 16 bits are what the layer alone gives; a norm behind it becomes part of integers.
-                last = module if layer_format in _DTYPES else model.get_submodule(layer.output)
+                last = module if layer_format in HALF_TYPES else model.get_submodule(layer.output)
                 after = RoundOutput(given)
                 yield vars(last), "_forward_hooks", OrderedDict({**last._forward_hooks, _HOOK: after})
 
     def weight_grid(self, layer: Layer, layer_format: Format, weight: torch.Tensor) -> AnyGrid:
         """Return the grid that a layer's weight is rounded to."""
         config = self.config
-        if layer_format in _DTYPES:
-            return FloatGrid(_DTYPES[layer_format])
+        if layer_format in HALF_TYPES:
+            return FloatGrid(HALF_TYPES[layer_format])
         if layer_format is Format.FP8:
             return fp8_weight_grid(weight, config.per_channel)
         if layer_format in (Format.INT4_WEIGHTS, Format.INT8_WEIGHTS) and layer.kind is LayerKind.LINEAR:
@@ -112,15 +112,15 @@ class Quantization:
 
     def _rounds_results(self, layer: Layer, layer_format: Format) -> bool:
         """Say whether what the layer gives is rounded too; integer sums whose ranges are not known become float32."""
-        if layer_format in _DTYPES:
+        if layer_format in HALF_TYPES:
             return True
         return layer_format.needs_ranges and (layer.kind in _CONVOLUTIONS or self.config.round_linear_results)
 
     def _activation_grid(self, layer_format: Format, found: Range | None) -> AnyGrid | None:
         if not layer_format.quantizes_activations:
             return None
-        if layer_format in _DTYPES:
-            return FloatGrid(_DTYPES[layer_format])
+        if layer_format in HALF_TYPES:
+            return FloatGrid(HALF_TYPES[layer_format])
         if layer_format is Format.FP8:
             over: Any = fp8_grid
         else:
@@ -162,7 +162,7 @@ class Quantization:
         return cls(config, choices)
 
 
-_DTYPES = {Format.FP16: torch.float16, Format.BF16: torch.bfloat16}
+HALF_TYPES = {Format.FP16: torch.float16, Format.BF16: torch.bfloat16}
 
 
 def _choice_from_json(entry: Any) -> Choice:
