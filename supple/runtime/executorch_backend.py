@@ -49,7 +49,7 @@ class ExecuTorchSession(Session):
         content, name = content_of(program)
         library = _library(target.threads)
         try:
-            # The program holds the content that the method reads its weights from.
+            # It holds the content that the method reads from at every run.
             self._program = library.load_program(content)
             self._method = self._program.load_method("forward")
             self.inputs = _model_inputs(self._method.metadata)
@@ -71,7 +71,11 @@ class ExecuTorchSession(Session):
         import torch
 
         self.check_fit(inputs)
-        return partial(self._method.execute, [torch.tensor(array) for array in inputs])
+        return partial(_executed, self._method, [torch.tensor(array) for array in inputs], self._program)
+
+
+def _executed(method: Any, tensors: list[Any], _held: Any) -> Any:
+    return method.execute(tensors)
 
 
 class ExecuTorchBackend(Backend):

@@ -140,6 +140,23 @@ def _first(output):
 
 
 @every_runtime
+def test_a_prepared_call_keeps_its_program(place):
+    target = target_of(place)
+    images = IMAGES[:8].numpy()
+    # A content of its own, which nothing else keeps.
+    content = bytes(bytearray(emitted(target, some(family())).content))
+    call = backend_for(target).open(content, target).prepared(images)
+    first = _first(call()).copy()
+    size = len(content)
+    del content
+    # Whoever takes freed memory writes into it.
+    others = [b"\xff" * size for _ in range(64)]
+    for _ in range(5):
+        assert np.array_equal(_first(call()), first)
+    assert len(others) == 64
+
+
+@every_runtime
 def test_random_inputs_fit(place):
     target = target_of(place)
     session = opened(target, smallest(family()))
