@@ -106,6 +106,7 @@ class ExecuTorchBackend(Backend):
         """
         import torch
 
+        from supple.family.quantized.formats import Format as NumberFormat
         from supple.family.quantized.layers import LayerKind
         from supple.family.quantized.quantizers import precisions_of
         from supple.runtime.torch_export import exported_program
@@ -113,6 +114,8 @@ class ExecuTorchBackend(Backend):
 
         precisions = precisions_of(module)
         for path, entry in precisions.items():
+            if entry.format is not NumberFormat.INT8:
+                raise SuppleError(f'Layer "{path}" is {entry.format}, which has no form in our ExecuTorch programs.')
             if entry.layer.kind is LayerKind.LINEAR and entry.output is None:
                 raise SuppleError(f'Layer "{path}" cannot be exported: {_ROUNDED_RESULTS}')
         if precisions:

@@ -62,10 +62,12 @@ class TorchBackend(Backend):
     def formats(self, device: Device, kind: "LayerKind") -> "frozenset[NumberFormat]":
         """Return the formats of the processor; on GPUs fp32 alone, as nothing else was run there."""
         from supple.family.quantized.formats import Format as NumberFormat
+        from supple.family.quantized.layers import LayerKind
 
         if device is not Device.CPU:
             return frozenset({NumberFormat.FP32})
-        return frozenset({NumberFormat.FP32, NumberFormat.FP16, NumberFormat.BF16})
+        found = {NumberFormat.FP32, NumberFormat.FP16, NumberFormat.BF16, NumberFormat.FP8, NumberFormat.INT8_WEIGHTS}
+        return frozenset(found | {NumberFormat.INT4_WEIGHTS} if kind is LayerKind.LINEAR else found)
 
 
 def _missing_cuda() -> str | None:

@@ -1,4 +1,4 @@
-"""Layers as PyTorch computes them in other formats: with integer weights, or in floats of 16 bits."""
+"""Layers as PyTorch computes them in other formats: in integers, in floats of 16 bits, or from stored weights."""
 
 from typing import Any
 
@@ -13,8 +13,9 @@ from supple.errors import SuppleError
 from supple.family.quantized.formats import Format
 from supple.family.quantized.quantization import HALF_TYPES
 from supple.family.quantized.quantizers import RoundInput
-from supple.family.quantized.rounding import ChannelGrid, Grid
+from supple.family.quantized.rounding import AnyGrid, ChannelGrid, FloatGrid, Grid
 from supple.runtime.integer_weights import integer_weights, norm_factor_and_bias
+from supple.runtime.stored_weight import stored_weight
 
 QUANTIZE = torch.ops.quantized_decomposed.quantize_per_tensor.default
 DEQUANTIZE = torch.ops.quantized_decomposed.dequantize_per_tensor.default
@@ -28,10 +29,10 @@ class IntegerLayer(nn.Module):
     def __init__(self, layer: nn.Module, norm: nn.Module | None, precision: RoundInput, integers: torch.dtype) -> None:
         """`integers`: what activations become, int8 or uint8."""
         super().__init__()
-        path, result = precision.layer.path, precision.output
+        result = precision.output
         assert isinstance(precision.weight, Grid | ChannelGrid)
         if not isinstance(precision.grid, Grid) or not (result is None or isinstance(result, Grid)):
-            raise SuppleError(f'Layer "{path}" has no calibrated ranges to export it with.')
+            raise _no_ranges(precision)
         self._integers = integers
         self._taken = _in_type(precision.grid, integers)
         self._given = None if result is None else _in_type(result, integers)
@@ -47,8 +48,8 @@ class IntegerLayer(nn.Module):
         found = integer_weights(precision.weight, weight, factor)
         if found.zero_point != 0:
             raise SuppleError(
-                f'The weights of layer "{path}" have a zero point, which PyTorch\'s integer operators lack: set '
-                "symmetric_weights=True."
+                f'The weights of layer "{precision.layer.path}" have a zero point, which PyTorch\'s integer operators '
+                "lack: set symmetric_weights=True."
             )
         scale = torch.from_numpy(np.broadcast_to(found.scale, (len(weight),)).astype(np.float32))
         self.register_buffer("integers", torch.from_numpy(found.integers))
@@ -85,6 +86,36 @@ class HalfLayer(nn.Module):
         return y.to(x.dtype)
 
 
+class StoredLayer(nn.Module):
+    """A layer whose weights are stored in fewer bits, and become float32 before it multiplies by them."""
+
+    def __init__(self, layer: nn.Module, precision: RoundInput, takes: nn.Module) -> None:
+        """`takes` rounds what the layer takes."""
+        super().__init__()
+        self.layer = layer
+        self.takes = takes
+        weight = layer.weight
+        assert isinstance(weight, torch.Tensor)
+        self.stored = stored_weight(precision.weight, weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map what the layer takes to what it gives."""
+        y: torch.Tensor = torch.func.functional_call(self.layer, {"weight": self.stored()}, (self.takes(x),))
+        return y
+
+
+class RoundToFloats(nn.Module):
+    """Rounds to what a small floating-point type holds, times a scale."""
+
+    def __init__(self, grid: FloatGrid) -> None:
+        super().__init__()
+        self._grid = grid
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x at the nearest numbers."""
+        return self._grid.numbers(self._grid.floats(x))
+
+
 def replaced(
     layer: nn.Module, norm: nn.Module | None, precision: RoundInput, integers: torch.dtype
 ) -> tuple[nn.Module, nn.Module | None]:
@@ -96,7 +127,25 @@ def replaced(
         return HalfLayer(layer, half), norm
     if precision.format is Format.INT8:
         return IntegerLayer(layer, norm, precision, integers), None if norm is None else nn.Identity()
+    if precision.format is Format.FP8:
+        taken, given = (_to_floats(precision, grid) for grid in (precision.grid, precision.output))
+        stored = StoredLayer(layer, precision, taken)
+        return (nn.Sequential(stored, given), None) if norm is None else (stored, nn.Sequential(norm, given))
+    if precision.format in (Format.INT4_WEIGHTS, Format.INT8_WEIGHTS):
+        return StoredLayer(layer, precision, nn.Identity()), norm
     raise SuppleError(f'Layer "{precision.layer.path}" is {precision.format}, which has no form in our PyTorch graphs.')
+
+
+def _to_floats(precision: RoundInput, grid: AnyGrid | None) -> nn.Module:
+    if grid is None:
+        return nn.Identity()
+    if not isinstance(grid, FloatGrid):
+        raise _no_ranges(precision)
+    return RoundToFloats(grid)
+
+
+def _no_ranges(precision: RoundInput) -> SuppleError:
+    return SuppleError(f'Layer "{precision.layer.path}" has no calibrated ranges to export it with.')
 
 
 def _numbers(tensor: Any) -> Any:

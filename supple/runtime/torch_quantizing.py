@@ -1,7 +1,8 @@
-"""A member's precision in a PyTorch graph: integer weights, and operators that quantize and dequantize.
+"""A member's precision in a PyTorch graph: stored weights, and operators that round what layers take and give.
 
-It is the form that torchao's PT2E flow ends with, which backends of PyTorch fuse into integer operators. There, scales
-come from observers; here they are those of the grids that imitate the same in PyTorch, so both compute the same.
+int8 has the form that torchao's PT2E flow ends with, which backends of PyTorch fuse into integer operators, and weights
+alone that of its weight-only flow: they become float32 before a layer multiplies. There, scales come from observers;
+here they are those of the grids that imitate the same in PyTorch, so both compute the same.
 """
 
 from collections.abc import Mapping
@@ -23,8 +24,9 @@ def quantized_program(
     """Return a member that was taken out as a program whose layers compute in their formats.
 
     int8 layers hold weights of int8 and take `integers`, int8 or uint8; those of 16 bits take, multiply and give such
-    floats. `precisions` are those of the layers, by module path. Raises `SuppleError` where the member cannot be
-    exported, and for a layer of another format, or one without calibrated ranges.
+    floats; others hold weights in their format and multiply float32. `precisions` are those of the layers, by module
+    path. Raises `SuppleError` where the member cannot be exported, for int8-dynamic layers, and for one without
+    calibrated ranges.
     """
     module = without_precision(member)
     replacements: dict[nn.Module, nn.Module] = {}

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import fx
+from torch.fx.experimental.const_fold import split_const_subgraphs
 
 from supple.errors import SuppleError, class_and_first_line
 from supple.runtime.session import Array, Session, content_of
@@ -35,7 +37,7 @@ class TorchSession(Session):
         except RuntimeError as error:
             raise SuppleError(f'{name} cannot be loaded for "{target}": {class_and_first_line(error)}') from error
         self.inputs = found.inputs
-        self._module: Callable[..., Tensors] = found.module
+        self._module: Callable[..., Tensors] = found.module if compiled else _folded(found.module)
         self._first_run: Callable[[], AbstractContextManager[None]] = nullcontext
         if compiled:
             # Processes that wait to compile more would share the cores with what is timed.
@@ -63,6 +65,18 @@ class TorchSession(Session):
         except Exception as error:  # whatever PyTorch, its compiler, or the compiler that that one calls raises
             raise self.misfit("PyTorch", inputs, class_and_first_line(error)) from error
         return call
+
+
+def _folded(module: fx.GraphModule) -> fx.GraphModule:
+    """Let a program compute only once what depends on its tensors alone, such as weights that are stored in fewer bits.
+
+    The compiler does that by itself. A program that writes into tensors stays as it is: they may be those.
+    """
+    targets = [node.target for node in module.graph.nodes]
+    if any(isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable for target in targets):
+        return module
+    with silenced():
+        return split_const_subgraphs(module)
 
 
 def _computed(module: Callable[..., Tensors], tensors: list[torch.Tensor], wait: Callable[[], Any]) -> Tensors:

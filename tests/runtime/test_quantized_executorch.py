@@ -59,9 +59,16 @@ def test_integers_are_read_by_one_operator_each_and_cuts_are_gone():
 
 
 def test_other_formats_have_no_form_in_these_graphs():
-    member = corners(formats={"*": ["int8-weights"]})
-    with pytest.raises(SuppleError, match=r'Layer "conv" is int8-weights, which has no form in our PyTorch graphs'):
+    member = corners(formats={"*": ["int8-dynamic"]})
+    with pytest.raises(SuppleError, match=r'Layer "conv" is int8-dynamic, which has no form in our PyTorch graphs'):
         quantized_program(member, precisions_of(member), ModelInputs.of(PICTURES), torch.int8)
+
+
+@needs_executorch
+def test_weights_alone_have_no_form_in_executorch_programs():
+    member = corners(formats={"*": ["int8-weights"]})
+    with pytest.raises(SuppleError, match=r'Layer "conv" is int8-weights, which has no form in our ExecuTorch'):
+        BACKENDS[Runtime.EXECUTORCH].export(member, ModelInputs.of(PICTURES))
 
 
 def test_weights_with_a_zero_point_have_no_form_either():

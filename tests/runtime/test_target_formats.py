@@ -19,7 +19,7 @@ from supple.trace import ModelInputs
 IMAGES = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 FULL, STATIC, DYNAMIC = Format.FP32, Format.INT8, Format.INT8_DYNAMIC
 EIGHT, FOUR = Format.INT8_WEIGHTS, Format.INT4_WEIGHTS
-HALVES = {Format.FP16, Format.BF16}
+FLOATS = {FULL, Format.FP16, Format.BF16, Format.FP8}
 
 
 def quantized(**settings):
@@ -43,9 +43,9 @@ def fewest_bits(family):
         ("onnxruntime:tensorrt", {FULL}, {FULL}),
         ("openvino:cpu", {FULL, STATIC, EIGHT}, {FULL, STATIC, EIGHT, FOUR}),
         ("executorch:xnnpack", {FULL, STATIC}, {FULL, STATIC}),
-        ("torch:cpu", {FULL, *HALVES}, {FULL, *HALVES}),
+        ("torch:cpu", {*FLOATS, EIGHT}, {*FLOATS, EIGHT, FOUR}),
         ("torch:cuda", {FULL}, {FULL}),
-        ("torch-compile:cpu", {FULL, *HALVES, STATIC}, {FULL, *HALVES, STATIC}),
+        ("torch-compile:cpu", {*FLOATS, STATIC, EIGHT}, {*FLOATS, STATIC, EIGHT, FOUR}),
         ("torch-compile:cuda", {FULL}, {FULL}),
     ],
 )

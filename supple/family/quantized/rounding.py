@@ -82,12 +82,22 @@ class FloatGrid:
     def rounded(self, x: torch.Tensor) -> torch.Tensor:
         """Return x at the nearest numbers that the type holds."""
         with torch.no_grad():
-            if self.scale is None:
-                there = x.to(self.dtype).to(x.dtype)
-            else:
-                scale = self.scale if self.scale.ndim == 0 else self.scale.view([-1] + [1] * (x.ndim - 1))
-                there = (x / scale).clamp(-_LARGEST_FP8, _LARGEST_FP8).to(self.dtype).to(x.dtype) * scale
+            there = self.numbers(self.floats(x)).to(x.dtype)
         return x + (there - x).detach() if x.requires_grad else there
+
+    def floats(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what stands for x in the type."""
+        if self.scale is None:
+            return x.to(self.dtype)
+        largest = torch.finfo(self.dtype).max
+        return (x / self._along(x, self.scale)).clamp(-largest, largest).to(self.dtype)
+
+    def numbers(self, floats: torch.Tensor) -> torch.Tensor:
+        """Return what numbers of the type stand for, in float32."""
+        return floats.float() if self.scale is None else floats.float() * self._along(floats, self.scale)
+
+    def _along(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        return scale if scale.ndim == 0 else scale.view([-1] + [1] * (x.ndim - 1))
 
 
 @dataclass(frozen=True)
