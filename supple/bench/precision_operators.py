@@ -1,7 +1,8 @@
-"""What int8 is worth on this machine, by runtime, kind of layer and shape: three layers in a row in int8 and in fp32.
+"""What formats are worth on this machine, by runtime, kind of layer and shape: three layers in a row, next to fp32.
 
 Where int8 takes longer, rounding and its undoing cost more than integer products save, or the runtime has no integer
-kernel for the layer.
+kernel for the layer. Weights alone in fewer bits make a file smaller; whether they make it slower is the runtime's
+affair.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,16 +12,19 @@ import torch
 from torch import nn
 
 from supple.bench.form import Cell, Options, Outcome
-from supple.bench.precision_judge import TARGETS
 from supple.bench.timing import one_thread
 from supple.cost import MeasurementStore, open_device
 from supple.cost.latency import DEFAULT_EFFORT
 from supple.cost.program_meter import ProgramMeter
-from supple.family import convert, quantize
+from supple.family import Family, QuantizationConfig, convert, quantize
+from supple.family.quantized.formats import Format
+from supple.family.quantized.layers import LayerKind
 from supple.progress import Progress, Silent
-from supple.runtime import backend_for, parse_target
+from supple.runtime import BACKENDS, Program, Runtime, Target, backend_for, parse_target
 from supple.searching.corners import in_fewest_bits
 
+_TARGETS = ("onnxruntime:cpu", "openvino:cpu", "executorch:xnnpack", "torch-compile:cpu")
+_FORMATS = (Format.INT8, Format.INT8_WEIGHTS, Format.INT4_WEIGHTS)
 _LAYERS = 3
 _SECONDS = 1.0
 _POSITIONS = 49
@@ -82,39 +86,54 @@ CASES = (
 
 
 def run(options: Options, progress: Progress) -> Outcome:
-    """Time every case on every target, int8 and fp32 in the same rounds."""
+    """Time every case on every target that is there, all its formats in the same rounds."""
     cases = CASES[:1] if options.quick else CASES
+    targets = [parse_target(address) for address in _TARGETS]
+    targets = [target for target in targets if BACKENDS[target.runtime].missing(target.device) is None]
     rows: list[dict[str, Cell]] = []
-    progress.start("Operators", len(cases) * len(TARGETS), "cases")
+    progress.start("Operators", len(cases) * len(targets), "cases")
     with one_thread():
-        for address in TARGETS:
+        for target in targets:
             for case in cases:
-                fp32, int8 = _milliseconds(case, address, options)
-                rows.append(
-                    {
-                        "target": address,
-                        "layers": case.kind,
-                        "input": case.shape,
-                        "fp32_ms": fp32,
-                        "int8_ms": int8,
-                        "times_as_fast": fp32 / int8,
-                    }
-                )
+                found = _milliseconds(case, target, options)
+                fp32 = found.pop(Format.FP32)
+                for name, milliseconds in found.items():
+                    rows.append(
+                        {
+                            "target": target.place,
+                            "layers": case.kind,
+                            "input": case.shape,
+                            "format": name.value,
+                            "fp32_ms": fp32,
+                            "format_ms": milliseconds,
+                            "times_as_fast": fp32 / milliseconds,
+                        }
+                    )
                 progress.advance()
     progress.finish()
     return Outcome(tuple(rows), ())
 
 
-def _milliseconds(case: Case, address: str, options: Options) -> tuple[float, float]:
+def _milliseconds(case: Case, target: Target, options: Options) -> dict[Format, float]:
+    """Return the median latency by format; weights alone are of interest in linear layers."""
     torch.manual_seed(options.seed)
-    inputs, target = case.inputs(), parse_target(address)
-    family = quantize(convert(case.build(), inputs, prove=False)).eval()
-    full = family.space.max()
-    configs = [full, in_fewest_bits(family.space, full)]
-    family.calibrate(configs[1], [inputs])
-    emitter = backend_for(target).emitter(family, inputs, target, Silent())
-    programs = [emitter.emit(config) for config in configs]
+    inputs = case.inputs()
+    shapes = convert(case.build(), inputs, prove=False).eval()
+    formats = [Format.INT8] if case.side else list(_FORMATS)
+    runs = backend_for(target).formats(target.device, LayerKind.CONVOLUTION if case.side else LayerKind.LINEAR)
+    programs = {Format.FP32: backend_for(target).emitter(shapes, inputs, target, Silent()).emit(shapes.space.max())}
+    programs |= {name: _program(shapes, name, inputs, target) for name in formats if name in runs}
     with MeasurementStore.opened(None) as store, open_device(target) as device:
-        meter = ProgramMeter(programs[0], device, store)
-        found = meter.measure(programs, DEFAULT_EFFORT, 0.1 if options.quick else _SECONDS)
-    return found[0].median_ms, found[1].median_ms
+        meter = ProgramMeter(programs[Format.FP32], device, store)
+        found = meter.measure(list(programs.values()), DEFAULT_EFFORT, 0.1 if options.quick else _SECONDS)
+    return {name: latency.median_ms for name, latency in zip(programs, found, strict=True)}
+
+
+def _program(shapes: Family, name: Format, inputs: torch.Tensor, target: Target) -> Program:
+    """Return the full network with all layers in a format as a program."""
+    # XNNPACK rounds what its integer layers give.
+    rounds_results = target.runtime is Runtime.EXECUTORCH
+    family = quantize(shapes, QuantizationConfig(formats={"*": [name]}, round_linear_results=rounds_results)).eval()
+    config = in_fewest_bits(family.space, family.space.max())
+    family.calibrate(config, [inputs])
+    return backend_for(target).emitter(family, inputs, target, Silent()).emit(config)
