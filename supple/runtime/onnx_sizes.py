@@ -3,7 +3,7 @@
 The exporter writes some sizes of the network as plain numbers: the groups of a convolution, the shape of a reshape. A
 second export, of a member with other widths (a probe), shows which numbers are such sizes: those that differ. Each is
 then matched with the axes of the family: the axis whose size is that number (or a whole fraction of it) in the full
-network and in every probe.
+network and in every probe. What a convolution pads by follows its own kernel, in any whole way.
 """
 
 import math
@@ -16,10 +16,11 @@ import onnx
 from onnx import numpy_helper
 
 from supple.errors import SuppleError
-from supple.space import Config, Kind, Space
+from supple.space import Config, Dimension, Kind, Space
 from supple.trace import Attribute, Axis, Factor, Structure
 
 _CANDIDATE_PROBES = 256
+_OF_KERNELS = ("kernel_shape", "pads")
 
 
 class Place(NamedTuple):
@@ -74,6 +75,18 @@ def shifted_attributes(structure: Structure) -> tuple[Attribute, ...]:
     return tuple(entry for entry in structure.attributes if entry.offset)
 
 
+def kernel_dimensions(structure: Structure, model: onnx.ModelProto) -> dict[str, Dimension]:
+    """Return the dimension of each convolution's elastic kernel, by the value that the convolution gives."""
+    found = {}
+    for node in model.graph.node:
+        if node.op_type == "Conv" and node.input[1] in structure.axes:
+            spatial = structure.axes[node.input[1]][2:]
+            names = {name for axis in spatial for name in axis.dimensions}
+            if len(names) == 1:
+                found[node.output[0]] = structure.space[names.pop()]
+    return found
+
+
 def choose_probe(space: Space, axes: Sequence[Axis], probes: Sequence[Config]) -> Config:
     """Return the config of a member with all blocks whose sizes tell the axes apart best, beside earlier probes.
 
@@ -104,10 +117,12 @@ def match_sizes(
     axes: Sequence[Axis],
     shifted: Sequence[Attribute],
     weights: Iterable[str],
+    kernels: Mapping[str, Dimension],
 ) -> dict[Place, frozenset[Size]]:
     """Return which numbers of the first model differ from the others', each with the sizes that it could be.
 
-    `models` are exports of the members of `configs`, the full one first. Raises `SuppleError` where they differ in
+    `models` are exports of the members of `configs`, the full one first; `kernels` are the dimensions of convolutions'
+    kernels, by what they give. Raises `SuppleError` where they differ in
     anything but whole numbers, or where a number is no size of any axis.
     """
     names = set(weights)
@@ -120,7 +135,12 @@ def match_sizes(
     for place, full in numbers[0].items():
         seen = [other[place] for other in numbers]
         if any(value != full for value in seen):
-            matches[place] = _sizes_of(seen, configs, axes) or _shifted_sizes_of(seen, configs, shifted)
+            kernel = kernels.get(place.holder) if place.attribute in _OF_KERNELS else None
+            matches[place] = (
+                (_sizes_of_kernel(seen, configs, kernel) if kernel else frozenset())
+                or _sizes_of(seen, configs, axes)
+                or _shifted_sizes_of(seen, configs, shifted)
+            )
             if not matches[place]:
                 raise SuppleError(f'a size at "{place.holder}" ({full} in the full network) is that of no known axis')
     return matches
@@ -148,6 +168,21 @@ def _sizes_of(seen: Sequence[int], configs: Sequence[Config], axes: Sequence[Axi
         if rest == 0 and all(value == factor * axis.size(config) for value, config in zip(seen, configs, strict=True)):
             fitting.setdefault(factor, set()).add(Size.of(axis, factor))
     return frozenset(fitting[min(fitting)]) if fitting else frozenset()
+
+
+def _sizes_of_kernel(seen: Sequence[int], configs: Sequence[Config], kernel: Dimension) -> frozenset[Size]:
+    """Return the sizes that are the kernel less an offset, or half of that, in these members.
+
+    Of those that are the same for all values of the kernel, one. A layer that pads as TensorFlow does has halves that
+    are rounded down before, and up behind.
+    """
+    found: dict[tuple[int, ...], Size] = {}
+    for scale in (1, 2):
+        for offset in range(-kernel.largest, kernel.largest + 1):
+            size = Size(((1, (kernel.name,)),), offset, scale)
+            if all(value == size(config) for value, config in zip(seen, configs, strict=True)):
+                found.setdefault(tuple(size({kernel.name: value}) for value in kernel.values), size)
+    return frozenset(found.values())
 
 
 def _shifted_sizes_of(seen: Sequence[int], configs: Sequence[Config], shifted: Sequence[Attribute]) -> frozenset[Size]:

@@ -22,6 +22,7 @@ from supple.runtime.onnx_sizes import (
     Size,
     choose_probe,
     elastic_axes,
+    kernel_dimensions,
     match_sizes,
     shifted_attributes,
     with_sizes,
@@ -168,11 +169,12 @@ class OnnxTemplate:
     def _find_sizes(self) -> dict[Place, Size]:
         """Probe the sizes until each fits one axis only. Raises `SuppleError` where that needs too many exports."""
         axes, shifted = elastic_axes(self.family.structure), shifted_attributes(self.family.structure)
+        kernels = kernel_dimensions(self.family.structure, self._model)
         configs, models = [self.family.space.max()], [self._model]
         for _ in range(MAX_PROBES):
             configs.append(choose_probe(self.family.space, axes, configs[1:]))
             models.append(self._export(configs[-1]))
-            matches = match_sizes(models, configs, axes, shifted, self._weights)
+            matches = match_sizes(models, configs, axes, shifted, self._weights, kernels)
             if all(len(sizes) == 1 for sizes in matches.values()):
                 return {place: next(iter(sizes)) for place, sizes in matches.items()}
         unclear = next(place for place, sizes in matches.items() if len(sizes) > 1)

@@ -40,7 +40,7 @@ def config(one, two):
 
 def test_sizes_are_told_from_other_numbers_and_matched_with_their_axes():
     models = [graph(32, [-1, 128, 7]), graph(16, [-1, 32, 7])]
-    matches = match_sizes(models, [SPACE.max(), config(16, 8)], [ONE, TWO], [], {"w"})
+    matches = match_sizes(models, [SPACE.max(), config(16, 8)], [ONE, TWO], [], {"w"}, {})
     assert matches == {
         Place("y", "group", 0): frozenset([Size(((1, ("one.width",)),))]),
         Place("shape", "", 1): frozenset([Size(((4, ("two.width",)),))]),
@@ -48,7 +48,7 @@ def test_sizes_are_told_from_other_numbers_and_matched_with_their_axes():
 
 
 def test_a_size_that_fits_two_axes_has_both():
-    matches = match_sizes([graph(32, [1]), graph(16, [1])], [SPACE.max(), config(16, 16)], [ONE, TWO], [], {"w"})
+    matches = match_sizes([graph(32, [1]), graph(16, [1])], [SPACE.max(), config(16, 16)], [ONE, TWO], [], {"w"}, {})
     assert len(matches[Place("y", "group", 0)]) == 2
 
 
@@ -67,14 +67,14 @@ def test_a_product_of_dimensions_is_one_size():
 )
 def test_what_follows_no_axis_is_refused(narrower, message):
     with pytest.raises(SuppleError, match=message):
-        match_sizes([graph(32, [-1, 128, 7]), narrower], [SPACE.max(), config(16, 8)], [ONE, TWO], [], {"w"})
+        match_sizes([graph(32, [-1, 128, 7]), narrower], [SPACE.max(), config(16, 8)], [ONE, TWO], [], {"w"}, {})
 
 
 def test_a_graph_of_another_form_is_refused():
     other = graph(16, [-1, 32, 7])
     other.graph.node[2].op_type = "Relu"
     with pytest.raises(SuppleError, match='another form from "out" on'):
-        match_sizes([graph(32, [-1, 128, 7]), other], [SPACE.max(), config(16, 8)], [ONE, TWO], [], {"w"})
+        match_sizes([graph(32, [-1, 128, 7]), other], [SPACE.max(), config(16, 8)], [ONE, TWO], [], {"w"}, {})
 
 
 def test_a_probe_keeps_all_blocks_and_tells_equal_axes_apart():
@@ -113,6 +113,6 @@ def test_a_padding_follows_its_kernel():
     padding = Attribute("conv", "padding", Axis(((Factor(7, "kernel", centred=True),),)), 0, scale=2, offset=1)
     small = space.config({"kernel": 3})
     models = [graph(32, [3]), graph(32, [1])]
-    (sizes,) = match_sizes(models, [space.max(), small], [padding.axis], [padding], {"w"}).values()
+    (sizes,) = match_sizes(models, [space.max(), small], [padding.axis], [padding], {"w"}, {}).values()
     (size,) = sizes
     assert [size(space.config({"kernel": kernel})) for kernel in (3, 5, 7)] == [1, 2, 3]

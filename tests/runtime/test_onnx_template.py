@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from supple import Choice
 from supple.errors import SuppleError
@@ -199,6 +200,30 @@ def test_members_with_smaller_kernels_are_cut():
     assert template.reason is None
     for config in family.space:
         assert compare(family.extract(config), OnnxSession(template.cut(config)), torch.randn(2, 3, 12, 12)).agrees
+
+
+class Same(nn.Conv2d):
+    """A convolution that pads as TensorFlow does: what its kernel and its input ask for, less of it before."""
+
+    def forward(self, x):
+        pads = []
+        for side, kernel, stride in zip(x.shape[2:], self.weight.shape[2:], self.stride, strict=True):
+            whole = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+            pads = [whole // 2, whole - whole // 2, *pads]
+        return functional.conv2d(functional.pad(x, pads), self.weight, self.bias, self.stride)
+
+
+def test_many_kernels_whose_paddings_differ_before_and_behind_are_cut():
+    layers = [layer for _ in range(5) for layer in (Same(8, 8, 5, 1), nn.ReLU())]
+    model = nn.Sequential(Same(3, 8, 7, 2), nn.ReLU(), *layers, nn.Conv2d(8, 4, 1))
+    images = torch.randn(2, 3, 12, 12)
+    family = convert(model.eval(), images)
+    assert len([entry for entry in family.space.dimensions if entry.kind is Kind.KERNEL]) == 6
+    template = OnnxTemplate(family, images)
+    assert template.reason is None
+    rng = random.Random(0)
+    for config in [family.space.min(), *(family.space.sample(rng) for _ in range(5))]:
+        assert compare(family.extract(config), OnnxSession(template.cut(config)), images).agrees
 
 
 class Halves(nn.Module):
