@@ -99,11 +99,12 @@ def candidates(predictor: Predictor) -> Sequence[Predictor]:
 
 
 def predictor_remarks(
-    problem: Problem, evaluations: Sequence[Evaluation], predictors: Sequence[Predictor]
+    problem: Problem, evaluations: Sequence[Evaluation], predictors: Mapping[str, Sequence[Predictor]]
 ) -> tuple[str, ...]:
     """Say how well predictors tell each figure that must be evaluated, of members that they have not seen.
 
-    Nothing where fewer than ten members were evaluated.
+    `predictors` are those of each figure, of which the best is asked. Nothing where fewer than ten members were
+    evaluated.
     """
     if len(evaluations) < _FEWEST_JUDGED:
         return ()
@@ -112,7 +113,7 @@ def predictor_remarks(
     remarks = []
     for name in problem.figures:
         if name not in problem.known:
-            chosen = best_predictor(features, [entry.figures[name] for entry in evaluations], predictors)
+            chosen = best_predictor(features, [entry.figures[name] for entry in evaluations], predictors[name])
             remarks.append(f"Predictions of {name} ({chosen.name}), of members left out: {chosen.quality}")
     return tuple(remarks)
 

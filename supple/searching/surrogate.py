@@ -40,14 +40,18 @@ class Expectation:
 
 
 class Surrogate:
-    """Predictors of all figures that an evaluation alone can tell, fitted to a history.
+    """Predictors of all figures that an evaluation alone can tell, fitted to a history; `predictors` are by figure.
 
     `believed` are configs under evaluation: they count as if what is expected of them had come true (the "kriging
     believer" of Ginsbourger et al., Kriging Is Well-Suited to Parallelize Optimization, 2010).
     """
 
     def __init__(
-        self, history: History, breeder: Breeder, predictor: Predictor, believed: "Surrogate | None" = None
+        self,
+        history: History,
+        breeder: Breeder,
+        predictors: Mapping[str, Predictor],
+        believed: "Surrogate | None" = None,
     ) -> None:
         self.problem = history.problem
         self._describe = Describer(self.problem, breeder)
@@ -61,7 +65,7 @@ class Surrogate:
             figures = {name: np.concatenate([figures[name], expected[name].mean]) for name in uncertain}
         features = self._describe(values, self.problem.known_figures(values))
         self._fitted: dict[str, FittedPredictor] = {
-            name: predictor.fit(features, column) for name, column in figures.items()
+            name: predictors[name].fit(features, column) for name, column in figures.items()
         }
 
     def predicted(self, values: Values) -> dict[str, Predictions]:

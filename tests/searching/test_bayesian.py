@@ -72,9 +72,10 @@ def test_members_under_evaluation_count_as_believed():
     told = search(CASES["depths"], RandomConfig(), 10)
     pending = [config for config in problem.space if config not in {entry.config for entry in told}][:1]
     breeder = Breeder(problem.space)
-    alone = Surrogate(History(problem, told), breeder, Ridge())
+    predictors = dict.fromkeys(problem.figures, Ridge())
+    alone = Surrogate(History(problem, told), breeder, predictors)
     history = History(problem, told, pending)
-    believed = Surrogate(history, breeder, Ridge(), alone)
+    believed = Surrogate(history, breeder, predictors, alone)
     values = problem.values(pending)
     assert believed.expect(values).deviations[0, 0] < alone.expect(values).deviations[0, 0]
     assert evaluate(pending[0]).config == pending[0]
@@ -84,7 +85,8 @@ def test_known_figures_are_expected_as_they_are():
     problem = CASES["depths"].problem
     told = search(CASES["depths"], RandomConfig(), 10)
     values = problem.values(list(problem.space)[:20])
-    expected = Surrogate(History(problem, told), Breeder(problem.space), Ridge()).expect(values)
+    predictors = dict.fromkeys(problem.figures, Ridge())
+    expected = Surrogate(History(problem, told), Breeder(problem.space), predictors).expect(values)
     assert expected.means[:, 1].tolist() == problem.known_figures(values)["macs"].tolist()
     assert not expected.deviations[:, 1].any()
     assert expected.deviations[:, 0].all()

@@ -13,6 +13,7 @@ from supple.searching.predictors.kernel import Likelihood, MemberKernel
 from supple.searching.predictors.predictor import FittedPredictor, Predictor
 from supple.searching.predictors.ridge import best_warp
 from supple.searching.predictors.warp import Warp
+from supple.space import Kind
 
 # A value may differ by e^1.5 from the one expected before the expectation weighs against it.
 _DEVIATION_OF_LOGARITHMS = 1.5
@@ -26,19 +27,21 @@ class GaussianProcess(Predictor):
 
     The kernel's values are those of the greatest posterior density on `rows_for_kernel` members at most, drawn by
     `seed`; then all members count. The time grows with the cube of their number: take at most a few thousand.
+    Dimensions of the kind `faint` are expected to change the figure little, until members show that they do.
     """
 
     name: ClassVar[str] = "gaussian process"
 
     rows_for_kernel: int = 300
     seed: int = 0
+    faint: Kind | None = None
 
     def _fit(self, features: Features, values: Array) -> FittedPredictor:
         warp = best_warp(features, values)
         targets = warp.forward(values)
         scaling = Scaling.of(features)
         some = np.sort(np.random.default_rng(self.seed).permutation(len(features))[: self.rows_for_kernel])
-        kernel = _most_likely(Blocks.of(features.take(some), scaling), targets[some])
+        kernel = _most_likely(Blocks.of(features.take(some), scaling), targets[some], self.faint)
         return FittedGaussianProcess(features, scaling, warp, kernel, targets)
 
 
@@ -64,9 +67,9 @@ class FittedGaussianProcess(FittedPredictor):
         return self._warp.backward(covariance @ self._weights, deviation)
 
 
-def _most_likely(blocks: Blocks, targets: Array) -> MemberKernel:
+def _most_likely(blocks: Blocks, targets: Array, faint: Kind | None) -> MemberKernel:
     likelihood = Likelihood(blocks, targets)
-    expected = MemberKernel.expected(blocks).logarithms
+    expected = MemberKernel.expected(blocks, faint).logarithms
 
     def objective(logarithms: Array) -> tuple[float, Array]:
         value, gradient = likelihood(logarithms)

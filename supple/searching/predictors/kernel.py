@@ -8,8 +8,9 @@ from scipy.linalg.lapack import dpotri
 
 from supple.searching.predictors.columns import Blocks
 from supple.searching.predictors.encoder import Array
+from supple.space import Kind
 
-_EXPECTED, _EXPECTED_NOISE = -1.0, -4.0
+_EXPECTED, _EXPECTED_FAINT, _EXPECTED_NOISE = -1.0, -4.0, -4.0
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,19 @@ class MemberKernel:
     logarithms: Array
 
     @classmethod
-    def expected(cls, blocks: Blocks) -> "MemberKernel":
-        """Return the kernel as it is expected before anything is evaluated, for figures of variance 1."""
-        count = len(blocks.linear()) + sum(1 + len(group) for group in blocks.smooth())
-        return cls(np.array([*[_EXPECTED] * count, _EXPECTED_NOISE]))
+    def expected(cls, blocks: Blocks, faint: Kind | None = None) -> "MemberKernel":
+        """Return the kernel as it is expected before anything is evaluated, for figures of variance 1.
+
+        Dimensions of the kind `faint` are expected to change the figure less than others do, where there are others.
+        """
+        less = blocks.levels.get(faint) if faint is not None and len(blocks.levels) > 1 else None
+        expected = []
+        for block in blocks.linear():
+            expected.append(_EXPECTED_FAINT if block is less else _EXPECTED)
+        for group in blocks.smooth():
+            expected.append(_EXPECTED)
+            expected.extend(_EXPECTED_FAINT if block is less else _EXPECTED for block in group)
+        return cls(np.array([*expected, _EXPECTED_NOISE]))
 
     @property
     def noise(self) -> float:

@@ -23,7 +23,8 @@ from supple.searching.problem import Floats, Problem, Values
 from supple.searching.searcher import Searcher, SearcherConfig
 from supple.searching.searchers.stratified import StratifiedConfig, StratifiedMembers
 from supple.searching.surrogate import Surrogate, starting_points
-from supple.space import Config
+from supple.searching.wishes import Direction
+from supple.space import Config, Kind
 
 
 class BayesianConfig(SearcherConfig):
@@ -50,7 +51,7 @@ class Bayesian(Searcher):
         self.config = config
         self._beginning = StratifiedMembers(problem, seed, StratifiedConfig(strata=config.initial))
         self._breeder = Breeder(problem.space)
-        self._process = GaussianProcess()
+        self._processes = _processes(problem)
         self._fitted: tuple[tuple[Outcome, ...], Surrogate] | None = None
 
     def propose(self, history: History) -> Config:
@@ -60,7 +61,7 @@ class Bayesian(Searcher):
         rng = np.random.default_rng(self.integer_seed(history))
         surrogate = self._surrogate(history)
         if history.pending:
-            surrogate = Surrogate(history, self._breeder, self._process, surrogate)
+            surrogate = Surrogate(history, self._breeder, self._processes, surrogate)
         candidates = self._candidates(history, surrogate, rng)
         if not len(candidates):
             return self.random_new(history, self.rng(history))
@@ -71,12 +72,13 @@ class Bayesian(Searcher):
 
     def remarks(self, history: History) -> tuple[str, ...]:
         """Say how well the process predicts."""
-        return predictor_remarks(self.problem, history.evaluations, [self._process])
+        predictors = {name: [process] for name, process in self._processes.items()}
+        return predictor_remarks(self.problem, history.evaluations, predictors)
 
     def _surrogate(self, history: History) -> Surrogate:
         """Return the processes fitted to the finished trials, which all proposals of a round share."""
         if self._fitted is None or self._fitted[0] != history.outcomes:
-            self._fitted = history.outcomes, Surrogate(history, self._breeder, self._process)
+            self._fitted = history.outcomes, Surrogate(history, self._breeder, self._processes)
         return self._fitted[1]
 
     def _candidates(self, history: History, surrogate: Surrogate, rng: np.random.Generator) -> Values:
@@ -118,3 +120,18 @@ class Bayesian(Searcher):
         if kept.any():
             return int(np.argmax(np.where(kept, worth, -1.0)))
         return int(np.argmin(expected.excess))
+
+
+def _processes(problem: Problem) -> dict[str, GaussianProcess]:
+    """Return the process of each figure.
+
+    Formats that are worth a search keep what a shape is worth, nearly: precision is expected to change qualities less
+    than shapes do, and costs as much.
+    """
+    of_costs = {name: GaussianProcess() for name in problem.figures}
+    of_qualities = {
+        entry.figure: GaussianProcess(faint=Kind.BITS)
+        for entry in problem.objectives
+        if entry.direction is Direction.MAXIMIZE
+    }
+    return of_costs | of_qualities

@@ -56,13 +56,15 @@ class Linas(Searcher):
 
     def remarks(self, history: History) -> tuple[str, ...]:
         """Say how well the predictor predicts."""
-        return predictor_remarks(self.problem, history.evaluations, candidates(self._predictor))
+        predictors = dict.fromkeys(self.problem.figures, candidates(self._predictor))
+        return predictor_remarks(self.problem, history.evaluations, predictors)
 
     def _picks(self, history: History) -> Values:
         """Return the members to evaluate after the finished trials, the best of the predicted front first."""
         if self._picked is None or self._picked[0] != history.outcomes:
             rng = np.random.default_rng([self.seed, history.told])
-            surrogate = Surrogate(History(self.problem, history.outcomes), self._breeder, self._predictor)
+            predictors = dict.fromkeys(self.problem.figures, self._predictor)
+            surrogate = Surrogate(History(self.problem, history.outcomes), self._breeder, predictors)
 
             def losses(values: Values) -> Floats:
                 return surrogate.expect(values).penalised()

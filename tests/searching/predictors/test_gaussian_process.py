@@ -6,9 +6,11 @@ from predictor_cases import members
 from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal
 
-from supple.searching.predictors import GaussianProcess
+from supple.cost.config_arrays import random_values
+from supple.searching.predictors import Encoder, GaussianProcess
 from supple.searching.predictors.columns import Blocks, Scaling
 from supple.searching.predictors.kernel import Likelihood, MemberKernel
+from supple.space import Dimension, Kind, Space
 
 
 def drawn(count, seed=0):
@@ -66,3 +68,43 @@ def test_a_kernel_of_some_members_predicts_from_all():
 
     few = GaussianProcess(rows_for_kernel=30)
     assert error(few, 150) < 0.7 * error(few, 30)
+
+
+BITS = [Dimension(f"bits.{layer}", Kind.BITS, (8, 32)) for layer in range(4)]
+WIDTHS = [Dimension(f"width.{layer}", Kind.WIDTH, (8, 16, 24)) for layer in range(4)]
+PRECISION = Encoder(Space([*WIDTHS, *BITS]))
+FAINT = GaussianProcess(faint=Kind.BITS)
+
+
+def with_bits(count):
+    """Return random members of eight dimensions, the last four those of bits."""
+    values = random_values(PRECISION.space, count, np.random.default_rng(5))
+    return PRECISION.encode(values), values
+
+
+def test_few_members_say_more_of_those_that_differ_in_a_faint_kind_alone():
+    features, values = with_bits(8)
+    figures = values[:, :4].sum(axis=1)
+    others = values.copy()
+    others[:, 4:] = 40 - others[:, 4:]
+    unseen = PRECISION.encode(others)
+
+    def surprise(process):
+        predictions = process.fit(features, figures).predict(unseen)
+        return np.abs(predictions.mean - figures).mean(), predictions.std.mean()
+
+    assert np.less(surprise(FAINT), surprise(GaussianProcess())).all()
+
+
+def test_members_show_that_a_faint_kind_matters():
+    features, values = with_bits(60)
+    figures = values[:, 4:].sum(axis=1)
+    mean = FAINT.fit(features.take(range(30)), figures[:30]).predict(features.take(range(30, 60))).mean
+    assert np.corrcoef(mean, figures[30:])[0, 1] > 0.99
+
+
+def test_a_kind_that_stands_alone_is_not_faint():
+    features = Encoder(Space(BITS)).encode(with_bits(8)[1][:, 4:])
+    blocks = Blocks.of(features, Scaling.of(features))
+    alone, usual = MemberKernel.expected(blocks, Kind.BITS), MemberKernel.expected(blocks)
+    assert alone.logarithms.tolist() == usual.logarithms.tolist()
