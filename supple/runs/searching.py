@@ -153,7 +153,7 @@ def search_told(record: SearchRecord, directory: SearchDirectory) -> str:
     study = directory.study.absolute()
     return "\n".join(
         [
-            front_tables(record.search),
+            front_tables(record.search, record.space),
             "",
             f"Study:  {study}",
             f"        optuna-dashboard sqlite:///{study}",

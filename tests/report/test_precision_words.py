@@ -15,6 +15,7 @@ from supple.report.precision import (
     searched_precision_notes,
 )
 from supple.report.rows import member_rows
+from supple.report.search_tables import front_tables
 from supple.space import Condition, Dimension, Kind, Space
 
 OTHER = "openvino:cpu?threads=1"
@@ -157,3 +158,11 @@ def test_a_run_shows_precisions_and_is_read_back(summary, quantized):
     assert any("is not faster than in fp32" in note.text or "is faster" in note.text for note in derive_notes(run))
     page = render(run).replace("\N{NO-BREAK SPACE}", " ")
     assert "int8: 1 of 3 layers" in page
+
+
+def test_a_front_on_the_terminal_names_the_formats_of_its_members(quantized):
+    searched = [measured(largest(quantized), 1.0), measured(largest(quantized, **{"stem.bits": 8}), 0.5)]
+    searched[1].figures["accuracy"] -= 0.1
+    _, header, *rows = front_tables(make_search((searched, ())), quantized).splitlines()[:4]
+    assert header.endswith("precision")
+    assert [row.rsplit("  ", 1)[1] for row in rows] == ["int8: 1 of 3 layers", "fp32"]

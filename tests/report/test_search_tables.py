@@ -12,10 +12,10 @@ from supple.searching.wishes import Constraint, Direction, Objective, Sense
 PLANE = Plane(*OBJECTIVES)
 
 
-def test_a_front_stands_beside_random_members_of_equal_cost():
+def test_a_front_stands_beside_random_members_of_equal_cost(summary):
     searched = [evaluated(0.7, 0.5, macs=3e6), evaluated(0.8, 1.0), evaluated(0.9, 2.0)]
     search = make_search((searched, [evaluated(0.78, 0.95)] * 2), corners=(searched[0].config,))
-    title, header, *rows, _, beware, second, third = front_tables(search).splitlines()
+    title, header, *rows, _, beware, second, third = front_tables(search, summary.space).splitlines()
     assert title == "Front on onnxruntime:cpu?threads=1:"
     assert header.split("  ")[0].strip() == "latency_ms"
     assert [row.split()[0] for row in rows] == ["0.500", "1.00", "2.00"]
@@ -27,12 +27,12 @@ def test_a_front_stands_beside_random_members_of_equal_cost():
     assert third.startswith("Holds: At equal latency the search's front gains in accuracy")
 
 
-def test_every_target_and_every_other_cost_has_a_table():
+def test_every_target_and_every_other_cost_has_a_table(summary):
     other = Objective("latency_ms on openvino:cpu", Direction.MINIMIZE)
     member = evaluated(0.9, 1.0)
     member.figures[other.figure] = 0.5
     objectives = (*OBJECTIVES, other, Objective("macs", Direction.MINIMIZE))
-    tables = front_tables(make_search(([member], []), objectives=objectives))
+    tables = front_tables(make_search(([member], []), objectives=objectives), summary.space)
     assert [line for line in tables.splitlines() if line.startswith("Front")] == [
         "Front on onnxruntime:cpu?threads=1:",
         "Front on openvino:cpu:",
@@ -41,10 +41,10 @@ def test_every_target_and_every_other_cost_has_a_table():
     assert "Beware: There is no random baseline" in tables
 
 
-def test_an_empty_front_has_no_table():
+def test_an_empty_front_has_no_table(summary):
     search = make_search(([evaluated(0.9, 1.0)], []), constraints=(Constraint(LATENCY, Sense.AT_MOST, 0.5),))
-    assert "Front on" not in front_tables(search)
-    assert 'No evaluated member keeps "latency_ms <= 0.5' in front_tables(search)
+    assert "Front on" not in front_tables(search, summary.space)
+    assert 'No evaluated member keeps "latency_ms <= 0.5' in front_tables(search, summary.space)
 
 
 def test_a_long_front_is_shown_from_its_cheapest_to_its_dearest_member():
@@ -81,7 +81,7 @@ def test_constraints_are_counted_one_by_one_and_together():
     assert rows[-1].constraint == "all of them"
 
 
-def test_what_the_searcher_tells_of_itself_comes_last():
+def test_what_the_searcher_tells_of_itself_comes_last(summary):
     search = make_search(([evaluated(0.7, 0.5)], [evaluated(0.6, 0.5)]))
     told = replace(search, seeds=(replace(search.seeds[0], remarks=("Sums rank with Spearman 0.9.",)),))
-    assert front_tables(told).splitlines()[-1] == "Searcher: Sums rank with Spearman 0.9."
+    assert front_tables(told, summary.space).splitlines()[-1] == "Searcher: Sums rank with Spearman 0.9."
