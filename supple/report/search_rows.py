@@ -98,15 +98,20 @@ def front_rows(search: SearchSummary, plane: Plane) -> list[FrontRow]:
 
 
 def _front_row(plane: Plane, member: Evaluated, others: Sequence[str]) -> FrontRow:
-    spread = member.spreads.get(target_of(plane.cost.figure) or "")
-    is_latency = plane.cost.figure.startswith("latency_ms on ")
     return FrontRow(
         cost=Quantity(plane.cost.figure).shown(member.figures[plane.cost.figure]),
-        spread=f"{significant(spread[0])} to {significant(spread[1])}" if spread and is_latency else "",
+        spread=spread_of(plane, member),
         quality=Quantity(plane.quality.figure).shown(member.figures[plane.quality.figure]),
         others=tuple(Quantity(figure).shown(member.figures[figure]) for figure in others),
         config=member.config,
     )
+
+
+def spread_of(plane: Plane, member: Evaluated) -> str:
+    """Return the low and the high latency that were measured, where the plane's cost is a latency; else nothing."""
+    spread = member.spreads.get(target_of(plane.cost.figure) or "")
+    is_latency = plane.cost.figure.startswith("latency_ms on ")
+    return f"{significant(spread[0])} to {significant(spread[1])}" if spread and is_latency else ""
 
 
 def with_precision(row: FrontRow, space: SpaceSummary) -> FrontRow:

@@ -5,8 +5,8 @@ from supple.report.planes import Plane, allowed, planes_of
 from supple.report.precision import formats_in, precision_text
 from supple.report.quantities import Quantity, quantity_in
 from supple.report.search_notes import search_notes
-from supple.report.summary import Evaluated, Level, SearchSummary, SpaceSummary
-from supple.report.wording import significant
+from supple.report.search_rows import spread_of
+from supple.report.summary import Level, SearchSummary, SpaceSummary
 from supple.searching.wishes import target_of
 from supple.text_table import text_table
 
@@ -38,7 +38,7 @@ def _front_table(search: SearchSummary, plane: Plane, space: SpaceSummary) -> st
     target = target_of(plane.cost.figure)
     header = [
         plane.cost.figure.partition(" on ")[0],
-        *(["spread"] if _spread(plane, front[0]) else []),
+        *(["spread"] if spread_of(plane, front[0]) else []),
         quality.name,
         "gain over random mean",
         "over random best",
@@ -49,7 +49,7 @@ def _front_table(search: SearchSummary, plane: Plane, space: SpaceSummary) -> st
     for member in front:
         gain = gain_of(plane, member, others)
         over = [NONE if value is None else quality.difference(value) for value in (gain.over_mean, gain.over_best)]
-        spread = _spread(plane, member)
+        spread = spread_of(plane, member)
         rows.append(
             [
                 cost.shown(member.figures[plane.cost.figure]),
@@ -62,8 +62,3 @@ def _front_table(search: SearchSummary, plane: Plane, space: SpaceSummary) -> st
         )
     title = f"Front on {target}:" if target else f"Front, {quality.name} against {cost.name}:"
     return "\n".join([title, *text_table(header, rows, range(len(header)))])
-
-
-def _spread(plane: Plane, member: Evaluated) -> str:
-    spread = member.spreads.get(target_of(plane.cost.figure) or "")
-    return f"{significant(spread[0])} to {significant(spread[1])}" if spread else ""

@@ -41,6 +41,18 @@ def test_every_target_and_every_other_cost_has_a_table(summary):
     assert "Beware: There is no random baseline" in tables
 
 
+def test_the_spread_of_latencies_stands_beside_latencies_alone(summary):
+    target = OBJECTIVES[1].figure.partition(" on ")[2]
+    size = Objective(f"file_bytes on {target}", Direction.MINIMIZE)
+    member = replace(evaluated(0.9, 1.0), spreads={target: (0.9, 1.1)})
+    member.figures[size.figure] = 2048
+    tables = front_tables(make_search(([member], []), objectives=(*OBJECTIVES, size)), summary.space)
+    of_latency, of_size = (part for part in tables.split("\n\n") if part.startswith("Front"))
+    assert "0.900 to 1.10" in of_latency
+    assert "spread" not in of_size
+    assert "0.900" not in of_size
+
+
 def test_an_empty_front_has_no_table(summary):
     search = make_search(([evaluated(0.9, 1.0)], []), constraints=(Constraint(LATENCY, Sense.AT_MOST, 0.5),))
     assert "Front on" not in front_tables(search, summary.space)
