@@ -2,7 +2,7 @@
 
 Outputs are compared with full precision on crops of labelled photographs. Others are ONNX Runtime's static quantizer
 and NNCF's, with its bias correction, and NNCF's automatic choice: it takes layers back into full precision until the
-accuracy is within a bound. Ours are int8 everywhere, with bias correction too; allocations by layer, at sizes and at
+accuracy is within a bound. Ours are int8 everywhere, with bias correction too; allocations by block, at sizes and at
 latencies; and the contract of `allocate_precision`: the fastest that loses no more than half a point of predictions.
 """
 
@@ -24,7 +24,7 @@ from supple.bench.precision_judge import TARGETS
 from supple.bench.timing import one_thread
 from supple.cost import LatencyMeter, MeasurementStore, open_device
 from supple.family import Family, QuantizationConfig, convert, quantize
-from supple.family.quantized.config import RangeMethod
+from supple.family.quantized.config import Per, RangeMethod
 from supple.precision import RoundingConfig, improve_rounding
 from supple.precision.rounding.config import RoundingMethod
 from supple.progress import Progress, Silent
@@ -78,7 +78,7 @@ class _Network:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             shapes = convert(model, images[0][:2], freeze=["*.depth"], prove=False)
-        self.family: Family = quantize(shapes, QuantizationConfig(ranges=RangeMethod.MSE)).eval()
+        self.family: Family = quantize(shapes, QuantizationConfig(per=Per.BLOCK, ranges=RangeMethod.MSE)).eval()
         full = self.family.space.max()
         self.all_int8 = in_fewest_bits(self.family.space, full)
         self.family.calibrate(self.all_int8, self.calibration)
