@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from torch import nn
 
 from supple.bench.form import Bound, Cell, Options, Outcome, Wanted
 from supple.bench.imagenet import efficientnet_lite0, photographs
@@ -54,7 +55,7 @@ def run(options: Options, progress: Progress) -> Outcome:
     """Make the files, and compare them. Raises `SuppleError` where a package with weights or photographs is missing."""
     with one_thread():
         network = _Network(options)
-        files: dict[str, bytes] = {"full precision": network.emit(network.family.space.max())}
+        files: dict[str, bytes] = {"full precision": network.exported()}
         files |= {f"ours, {name}": network.emit(config) for name, config in network.choices(progress).items()}
         files["ours, int8 everywhere, corrected"] = network.corrected(network.all_int8)
         files |= dict(_of_others(network, files["full precision"], options))
@@ -96,12 +97,19 @@ class _Network:
         """Return a member's file."""
         return self._emitter.emit(config).content
 
+    def exported(self) -> bytes:
+        """Return the full network's file in full precision as others are to get it: exported by itself."""
+        return self._written(self.family.extract(self.family.space.max()))
+
     def corrected(self, config: Config) -> bytes:
         """Return a member's file whose biases take off what rounding adds to the means of channels."""
         exact = self.family.extract(self.family.full_precision(config))
         member = improve_rounding(
             self.family.extract(config), exact, self.calibration, RoundingConfig(RoundingMethod.BIAS_CORRECTION)
         )
+        return self._written(member)
+
+    def _written(self, member: nn.Module) -> bytes:
         return onnx_program(member, ModelInputs.of(self._images[0][:2])).content
 
     def choices(self, progress: Progress) -> dict[str, Config]:
