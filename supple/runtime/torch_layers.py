@@ -15,7 +15,7 @@ from supple.family.quantized.quantization import HALF_TYPES
 from supple.family.quantized.quantizers import RoundInput
 from supple.family.quantized.rounding import AnyGrid, ChannelGrid, FloatGrid, Grid
 from supple.runtime.integer_weights import integer_weights, norm_factor_and_bias
-from supple.runtime.stored_weight import stored_weight
+from supple.runtime.stored_weight import StoredWeight
 
 QUANTIZE = torch.ops.quantized_decomposed.quantize_per_tensor.default
 DEQUANTIZE = torch.ops.quantized_decomposed.dequantize_per_tensor.default
@@ -96,7 +96,7 @@ class StoredLayer(nn.Module):
         self.takes = takes
         weight = layer.weight
         assert isinstance(weight, torch.Tensor)
-        self.stored = stored_weight(precision.weight, weight)
+        self.stored = StoredWeight(precision.weight, weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map what the layer takes to what it gives."""

@@ -30,6 +30,10 @@ class Grid:
         """Return the whole numbers that stand for x, as int32."""
         return (torch.round(x / self.scale) + self.zero_point).clamp(self.low, self.high).int()
 
+    def numbers(self, stored: torch.Tensor) -> torch.Tensor:
+        """Return what whole numbers stand for, in float32."""
+        return (stored.float() - self.zero_point) * self.scale
+
 
 @dataclass(frozen=True)
 class ChannelGrid:
@@ -45,8 +49,15 @@ class ChannelGrid:
 
     def integers(self, x: torch.Tensor) -> torch.Tensor:
         """Return the whole numbers that stand for x (out, ...), as int32."""
-        scale = self.scale.view([-1] + [1] * (x.ndim - 1))
-        return torch.round(x / scale).clamp(-self.high, self.high).int()
+        return torch.round(x / self.along(x)).clamp(-self.high, self.high).int()
+
+    def numbers(self, stored: torch.Tensor) -> torch.Tensor:
+        """Return what whole numbers (out, ...) stand for, in float32."""
+        return stored.float() * self.along(stored)
+
+    def along(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the scales in a shape that broadcasts with x (out, ...)."""
+        return _along_first(self.scale, x)
 
 
 @dataclass(frozen=True)
@@ -61,14 +72,19 @@ class BlockGrid:
     def rounded(self, x: torch.Tensor) -> torch.Tensor:
         """Return x at the nearest numbers that the grid holds."""
         with torch.no_grad():
-            there = self.integers(x) * self._along(x)
+            there = self.integers(x) * self.along(x)
         return x + (there - x).detach() if x.requires_grad else there
 
     def integers(self, x: torch.Tensor) -> torch.Tensor:
         """Return the whole numbers that stand for x, as int32."""
-        return torch.round(x / self._along(x)).clamp(self.low, self.high).int()
+        return torch.round(x / self.along(x)).clamp(self.low, self.high).int()
 
-    def _along(self, x: torch.Tensor) -> torch.Tensor:
+    def numbers(self, stored: torch.Tensor) -> torch.Tensor:
+        """Return what whole numbers stand for, in float32."""
+        return stored.float() * self.along(stored)
+
+    def along(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the scale of each number of x."""
         return self.scale.repeat_interleave(self.block, -1)[..., : x.shape[-1]]
 
 
@@ -90,14 +106,11 @@ class FloatGrid:
         if self.scale is None:
             return x.to(self.dtype)
         largest = torch.finfo(self.dtype).max
-        return (x / self._along(x, self.scale)).clamp(-largest, largest).to(self.dtype)
+        return (x / _along_first(self.scale, x)).clamp(-largest, largest).to(self.dtype)
 
-    def numbers(self, floats: torch.Tensor) -> torch.Tensor:
+    def numbers(self, stored: torch.Tensor) -> torch.Tensor:
         """Return what numbers of the type stand for, in float32."""
-        return floats.float() if self.scale is None else floats.float() * self._along(floats, self.scale)
-
-    def _along(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        return scale if scale.ndim == 0 else scale.view([-1] + [1] * (x.ndim - 1))
+        return stored.float() if self.scale is None else stored.float() * _along_first(self.scale, stored)
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,10 @@ class LiveGrid:
         """Return x at the nearest numbers of a grid over its own range."""
         low, high = torch.aminmax(x.detach())
         return self.over(float(low), float(high)).rounded(x)
+
+
+def _along_first(scale: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    return scale if scale.ndim == 0 else scale.view([-1] + [1] * (x.ndim - 1))
 
 
 AnyGrid = Grid | ChannelGrid | BlockGrid | FloatGrid | LiveGrid

@@ -184,9 +184,9 @@ class _LayerProblem:
 def _steps(grid: AnyGrid, weight: torch.Tensor) -> tuple[torch.Tensor, int, int]:
     """Return the scale of each weight, in a shape that broadcasts, and the fewest and most steps from 0."""
     if isinstance(grid, ChannelGrid):
-        return grid.scale.view([-1] + [1] * (weight.ndim - 1)), -grid.high, grid.high
+        return grid.along(weight), -grid.high, grid.high
     if isinstance(grid, BlockGrid):
-        return grid.scale.repeat_interleave(grid.block, -1)[..., : weight.shape[-1]], grid.low, grid.high
+        return grid.along(weight), grid.low, grid.high
     assert isinstance(grid, Grid)
     return torch.tensor(grid.scale, dtype=weight.dtype), grid.low - grid.zero_point, grid.high - grid.zero_point
 
