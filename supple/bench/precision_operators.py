@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from supple.bench.form import Cell, Options, Outcome
+from supple.bench.targets import targets_here
 from supple.bench.timing import one_thread
 from supple.cost import MeasurementStore, open_device
 from supple.cost.latency import DEFAULT_EFFORT
@@ -20,7 +21,7 @@ from supple.family import Family, QuantizationConfig, convert, quantize
 from supple.family.quantized.formats import Format
 from supple.family.quantized.layers import LayerKind
 from supple.progress import Progress, Silent
-from supple.runtime import BACKENDS, Program, Runtime, Target, backend_for, parse_target
+from supple.runtime import Program, Runtime, Target, backend_for
 from supple.searching.corners import in_fewest_bits
 
 _TARGETS = ("onnxruntime:cpu", "openvino:cpu", "executorch:xnnpack", "torch-compile:cpu")
@@ -88,8 +89,7 @@ CASES = (
 def run(options: Options, progress: Progress) -> Outcome:
     """Time every case on every target that is there, all its formats in the same rounds."""
     cases = CASES[:1] if options.quick else CASES
-    targets = [parse_target(address) for address in _TARGETS]
-    targets = [target for target in targets if BACKENDS[target.runtime].missing(target.device) is None]
+    targets = targets_here(_TARGETS)
     rows: list[dict[str, Cell]] = []
     progress.start("Operators", len(cases) * len(targets), "cases")
     with one_thread():

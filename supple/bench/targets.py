@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -38,8 +38,7 @@ def run(options: Options, progress: Progress) -> Outcome:
         if name not in NETWORKS:
             raise SuppleError(f'There is no network "{name}" ({", ".join(NETWORKS)}){nearest(name, NETWORKS)}')
     names, places = (NAMES[:1], PLACES[:1]) if options.quick else (options.models or NAMES, PLACES)
-    targets = [parse_target(place) for place in places]
-    targets = [target for target in targets if BACKENDS[target.runtime].missing(target.device) is None]
+    targets = targets_here(places)
     progress.start("Writing and measuring members", len(names) * len(targets), "pairs")
     with one_thread():
         for name in names:
@@ -53,6 +52,12 @@ def run(options: Options, progress: Progress) -> Outcome:
     ratios = [ratio for row in rows if isinstance(ratio := row.get("ratio"), float)]
     median = Spread.of(ratios).median
     return Outcome(tuple(rows), (Wanted("cut over exported, median of members", median, Bound.AT_MOST, LARGEST_RATIO),))
+
+
+def targets_here(addresses: Iterable[str]) -> list[Target]:
+    """Return those of some targets that this machine has."""
+    targets = map(parse_target, addresses)
+    return [target for target in targets if BACKENDS[target.runtime].missing(target.device) is None]
 
 
 def _rows(family: Family, inputs: ModelInputs, target: Target, options: Options) -> Iterator[dict[str, Cell]]:
