@@ -8,6 +8,7 @@ attempt is a child forked from this process, which has loaded everything: it is 
 """
 
 import json
+import math
 import os
 import random
 import signal
@@ -32,6 +33,8 @@ from supple.storage.places import Place
 TOGETHER = 4
 # Long enough that several processes have something to do, short enough that kills fall between evaluations, too.
 _EVALUATION_S = 0.03
+# An attempt that is to be killed begins no more members, however fast the machine: so many kills never end a search.
+_MEMBERS_A_KILL = 3
 # So many kills come early: while the attempt opens the study, or before it has evaluated a member.
 _EARLY_ONE_IN = 4
 _EARLY_S = 0.3
@@ -40,7 +43,7 @@ _PATIENCE_S = 120
 
 def config_of(kills: int) -> SearchConfig:
     """Return a search that is long enough for so many kills."""
-    return SearchConfig(budget=max(24, 3 * kills), searcher="random", seed=3, together=TOGETHER)
+    return SearchConfig(budget=max(24, _MEMBERS_A_KILL * kills), searcher="random", seed=3, together=TOGETHER)
 
 
 @dataclass(frozen=True)
@@ -54,16 +57,24 @@ class Kill:
     is_early: bool
 
 
-def attempt(place: str, config: SearchConfig, log: Path, result: Path) -> None:
-    """Search to the end; the log names what is evaluated, the result what came of the search."""
+def attempt(place: str, config: SearchConfig, log: Path, result: Path, members: float = math.inf) -> None:
+    """Search to the end; the log names what is evaluated, the result what came of the search.
+
+    With a number of members, an attempt that is to be killed: it begins so many, and waits at the last one.
+    """
     # Each dimension takes the database a while.
     problem = make_problem(make_space(widths=2))
+    begun = 0
 
     def evaluate(configs):
+        nonlocal begun
         for member in configs:
             with log.open("a") as file:
                 file.write(f"{member.to_json()}\n")
+            begun += 1
             time.sleep(_EVALUATION_S)
+            if begun >= members:
+                time.sleep(_PATIENCE_S)
             yield evaluation_of(member)
 
     with opened_studies(problem, config, place) as opened:
@@ -129,9 +140,9 @@ def kill_at_random(start: Callable[[], int], place: str, log: Path, rng: random.
     while not is_early and len(evaluated(log)) < begun + 2:
         assert time.monotonic() < patience, "the attempt does nothing"
         time.sleep(0.002)
-    time.sleep(rng.uniform(0, _EARLY_S))
+    time.sleep(rng.uniform(0, _EARLY_S if is_early else 2 * _EVALUATION_S))
     os.kill(child, signal.SIGKILL)
-    assert status_of(child) == -signal.SIGKILL, "the attempt came to its end: search longer for so many kills"
+    assert status_of(child) == -signal.SIGKILL, "the attempt came to its end by itself"
     after = known_outcomes(place)
     lost = sum(after.get(name) != outcome for name, outcome in before.items())
     doubled = sum(json.dumps(json.loads(line)) in done for line in evaluated(log)[begun:])
@@ -144,7 +155,8 @@ def killed(folder: Path, place: str, kills: int, seed: int) -> None:
     log = folder / "killed.log"
     assert status_of(forked(partial(attempt, None, config, folder / "whole.log", folder / "whole.json"))) == 0
     go = partial(attempt, place, config, log, folder / "killed.json")
-    found = [asdict(kill_at_random(partial(forked, go), place, log, rng)) for _ in range(kills)]
+    to_kill = partial(forked, partial(go, members=_MEMBERS_A_KILL))
+    found = [asdict(kill_at_random(to_kill, place, log, rng)) for _ in range(kills)]
     assert status_of(forked(go)) == 0
     (folder / "kills.json").write_text(json.dumps(found))
 
