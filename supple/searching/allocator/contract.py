@@ -21,7 +21,14 @@ from supple.runtime import backend_for, check_formats, parse_target
 from supple.searching.allocator.contract_config import ContractConfig, ContractCost
 from supple.searching.allocator.kept_contract import PrecisionAllocation
 from supple.searching.allocator.measuring import Measured
-from supple.searching.allocator.precision_costs import CostsOf, cost_table_within, only_what_pays, precision_costs
+from supple.searching.allocator.precision_costs import (
+    CostsOf,
+    all_in_bits,
+    all_paying,
+    cost_table_within,
+    only_what_pays,
+    precision_costs,
+)
 from supple.searching.allocator.sensitivity import sensitivity_table
 from supple.searching.allocator.table import CostTable, SensitivityTable
 from supple.searching.allocator.tolerance import EVALUATIONS, within_tolerance
@@ -31,6 +38,10 @@ from supple.training import Classification, calibration_inputs, evaluate
 from supple.training.task import Task
 
 _EXAMPLES = 2
+# One in so many evaluations looks for a single choice that makes the difference, where tables that err by so many times
+# would believe in it.
+_SHARE_BUT_ONE = 4
+_TABLES_ERR_BY = 2.0
 # Metrics are quotients: a loss of exactly the tolerance must not count as more.
 _ROUNDING = 1e-9
 
@@ -98,10 +109,11 @@ class _Contract:
 
     def kept(self) -> PrecisionAllocation:
         """Return the allocation that keeps the contract."""
-        costs = precision_costs(
-            self._sensitivity.space, self._contract.cost.value, lambda configs: self._costs_of(self._of(configs))
-        )
+        costs = precision_costs(self._sensitivity.space, self._contract.cost.value, self._measured)
         space = only_what_pays(costs)
+        if space != costs.space and space.count() > 1:
+            costs = self._as_a_whole(costs, _cheapest(costs, space))
+            space = only_what_pays(costs)
         left_out = tuple(
             (entry.name, bits)
             for entry in costs.space.dimensions
@@ -110,8 +122,7 @@ class _Contract:
         )
         if space.count() == 1:
             return self._full(f"no choice of precision has less {self._contract.cost} than fp32", costs.base, left_out)
-        cost = cost_table_within(costs, space)
-        chosen = self._allocated(space, cost)
+        chosen = self._allocated(space, cost_table_within(costs, space))
         if chosen == space.max():
             name = self._task.metric
             return self._full(
@@ -121,7 +132,7 @@ class _Contract:
                 left_out,
             )
         # Tables are sums; what counts is the config itself, next to the one in full precision.
-        full_cost, chosen_cost = map(float, self._costs_of([self._shape, self._in_family(chosen)]))
+        full_cost, chosen_cost = self._measured([self._sensitivity.space.max(), chosen])
         if not chosen_cost < full_cost:
             return self._full(
                 f"what keeps the {self._task.metric} has a {self._contract.cost} of {chosen_cost:.4g}, and full "
@@ -131,22 +142,49 @@ class _Contract:
             )
         return self._result(self._in_family(chosen), chosen_cost, full_cost, left_out, None)
 
+    def _as_a_whole(self, costs: CostTable, cheapest: Config) -> CostTable:
+        """Return the costs in which everything pays, where everything in few bits costs less than the table's cheapest.
+
+        One layer of many changes less than a measurement varies by, and what seems not to pay is chance then.
+        """
+        wholes = all_in_bits(costs.space)
+        full, partly, *found = self._measured([costs.space.max(), cheapest, *wholes.values()])
+        cost, bits = min(zip(found, wholes, strict=True))
+        return all_paying(costs, bits, full - cost) if cost < min(full, partly) else costs
+
     def _allocated(self, space: Space, cost: CostTable) -> Config:
-        cheapest = space.config(
-            {entry.name: min(entry.values, key=cost.entries[entry.name].__getitem__) for entry in space.dimensions}
-        )
+        cheapest = _cheapest(cost, space)
         # What is cheapest is tried first: it often keeps the tolerance, and else tells the unit of the table.
         increase = self._loss_of(cheapest) - self._full_loss
         if increase <= self._allowed:
             return cheapest
         table = _in_unit_of_metric(self._sensitivity, space, cheapest, self._full_loss, increase)
-        left = self._contract.evaluations - len(self._spent)
+        if (but_one := self._but_one(table, cost, cheapest)) is not None:
+            return self._improved(space, cost, but_one)
         chosen = space.max()
-        if left > 0:
-            bisected = min(EVALUATIONS, left)
-            found = within_tolerance(table, cost, self._allowed, self._loss_of, bisected)
+        if self._left > 0:
+            found = within_tolerance(table, cost, self._allowed, self._loss_of, min(EVALUATIONS, self._left))
             chosen = found.allocation.config
         return self._improved(space, cost, chosen)
+
+    def _but_one(self, table: SensitivityTable, cost: CostTable, cheapest: Config) -> Config | None:
+        """Return what is cheapest but for one choice that has more bits, where that keeps the tolerance.
+
+        Where little is lost too much, one layer often makes the difference. Tried are those that the table believes in
+        most, the cheapest of them first.
+        """
+        steps = [
+            table.space.config({**cheapest, entry.name: bits})
+            for entry in table.space.dimensions
+            for bits in entry.values
+            if bits > cheapest[entry.name]
+        ]
+        likely = [step for step in steps if table.of(step) - self._full_loss <= _TABLES_ERR_BY * self._allowed]
+        tries = min(self._contract.evaluations // _SHARE_BUT_ONE, self._left)
+        for step in sorted(sorted(likely, key=table.of)[:tries], key=cost.of):
+            if self._loss_of(step) - self._full_loss <= self._allowed:
+                return step
+        return None
 
     def _improved(self, space: Space, cost: CostTable, chosen: Config) -> Config:
         """Return a config with further single choices that keep the tolerance, those that gain most first."""
@@ -160,7 +198,7 @@ class _Contract:
                 if cost.entries[entry.name][bits] < cost.entries[entry.name][chosen[entry.name]]
             ]
             for step in sorted(steps, key=cost.of):
-                if self._in_family(step) not in self._losses and len(self._spent) >= self._contract.evaluations:
+                if self._in_family(step) not in self._losses and self._left <= 0:
                     return chosen
                 if self._loss_of(step) - self._full_loss <= self._allowed:
                     chosen, is_better = step, True
@@ -172,6 +210,11 @@ class _Contract:
         return tuple(
             Measured(config, self._sign * loss) for config, loss in self._losses.items() if config != self._shape
         )
+
+    @property
+    def _left(self) -> int:
+        """How many evaluations there may still be."""
+        return self._contract.evaluations - len(self._spent)
 
     def _loss_of(self, config: Config) -> float:
         return self._evaluated(self._in_family(config))
@@ -186,8 +229,8 @@ class _Contract:
     def _in_family(self, precision: Config) -> Config:
         return self._family.space.config({**self._shape, **precision})
 
-    def _of(self, configs: Sequence[Config]) -> list[Config]:
-        return [self._in_family(config) for config in configs]
+    def _measured(self, precisions: Sequence[Config]) -> list[float]:
+        return list(map(float, self._costs_of([self._in_family(config) for config in precisions])))
 
     def _full(self, reason: str, cost: float, left_out: tuple[tuple[str, int], ...]) -> PrecisionAllocation:
         return self._result(self._shape, cost, cost, left_out, reason)
@@ -216,6 +259,13 @@ class _Contract:
             self._sensitivity,
             reason,
         )
+
+
+def _cheapest(cost: CostTable, space: Space) -> Config:
+    """Return what costs least by the table, of a space whose values all stand in it."""
+    return space.config(
+        {entry.name: min(entry.values, key=cost.entries[entry.name].__getitem__) for entry in space.dimensions}
+    )
 
 
 def _in_unit_of_metric(

@@ -4,9 +4,11 @@ A runtime converts numbers where a layer in int8 meets one in fp32, so that one 
 of them together much faster. So each choice is measured from both ends: it alone in the member in full precision, and
 it taken out of the member in which everything is rounded. The mean of both differences is each choice's own part: where
 choices change each other's cost in pairs only, these parts add up to the whole exactly (Shapley, A Value for n-Person
-Games, 1953).
+Games, 1953). The rest is noise, and what choices do to each other in threes and more; all choices share it alike, so
+that parts always add up to the cost that was measured of the whole.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 from supple.family.quantized.formats import FULL_BITS
@@ -16,6 +18,9 @@ from supple.space import Config, Dimension, Kind, Space
 CostsOf = Callable[[Sequence[Config]], Sequence[float]]
 """Measures one cost of several configs, next to each other."""
 
+# Of the mean saving: what a choice is taken to save at least, once the whole has shown that all of them pay.
+_LEAST_PART = 0.01
+
 
 def precision_costs(space: Space, name: str, costs_of: CostsOf) -> CostTable:
     """Return what each number of bits adds to a cost, over a space of nothing but precision.
@@ -24,7 +29,7 @@ def precision_costs(space: Space, name: str, costs_of: CostsOf) -> CostTable:
     `SuppleError` where a cost is not finite.
     """
     full = space.max()
-    together = {bits: _together(space, bits) for bits in _numbers_of_bits(space)}
+    together = all_in_bits(space)
     alone: dict[tuple[str, int], Config] = {}
     without: dict[tuple[str, int], Config] = {}
     for dimension in space.dimensions:
@@ -34,11 +39,17 @@ def precision_costs(space: Space, name: str, costs_of: CostsOf) -> CostTable:
             without[key] = space.config({**together[bits], dimension.name: FULL_BITS})
     configs = list(dict.fromkeys([full, *together.values(), *alone.values(), *without.values()]))
     costs = dict(zip(configs, map(float, costs_of(configs)), strict=True))
-    entries = {dimension.name: {FULL_BITS: 0.0} for dimension in space.dimensions}
+    entries: dict[str, dict[int, float]] = {dimension.name: {FULL_BITS: 0.0} for dimension in space.dimensions}
     for (dimension_name, bits), config in alone.items():
         in_full = costs[config] - costs[full]
         in_company = costs[together[bits]] - costs[without[dimension_name, bits]]
         entries[dimension_name][bits] = (in_full + in_company) / 2
+    for bits, config in together.items():
+        sharing = [row for row in entries.values() if bits in row]
+        parts = math.fsum(row[config[name]] for name, row in entries.items())
+        rest = (costs[config] - costs[full] - parts) / len(sharing)
+        for row in sharing:
+            row[bits] += rest
     return CostTable(space, entries, costs[full], name=name)
 
 
@@ -62,11 +73,26 @@ def cost_table_within(costs: CostTable, space: Space) -> CostTable:
     return CostTable(space, entries, costs.base, name=costs.name)
 
 
-def _together(space: Space, bits: int) -> Config:
-    """Return the config with everything at so many bits; what cannot have them has its most below 32."""
+def all_in_bits(space: Space) -> dict[int, Config]:
+    """Return, by each number of bits below 32, most first, the config with everything in it.
+
+    What cannot have so many has its most below 32.
+    """
     lower = {dimension.name: dimension.values[:-1] for dimension in space.dimensions}
-    return space.config({name: bits if bits in values else values[-1] for name, values in lower.items()})
+    return {
+        bits: space.config({name: bits if bits in values else values[-1] for name, values in lower.items()})
+        for bits in sorted({bits for values in lower.values() for bits in values}, reverse=True)
+    }
 
 
-def _numbers_of_bits(space: Space) -> list[int]:
-    return sorted({bits for dimension in space.dimensions for bits in dimension.values[:-1]})
+def all_paying(costs: CostTable, bits: int, saved: float) -> CostTable:
+    """Return a table in which every choice of so many bits saves something, and all of them together what they do.
+
+    For costs of which the whole was measured to be lower than the table's cheapest: what does not pay there is chance.
+    """
+    config = all_in_bits(costs.space)[bits]
+    least = _LEAST_PART * saved / len(config)
+    gains = {name: max(-costs.entries[name][chosen], least) for name, chosen in config.items()}
+    factor = saved / math.fsum(gains.values())
+    entries = {name: {**row, config[name]: -factor * gains[name]} for name, row in costs.entries.items()}
+    return CostTable(costs.space, entries, costs.base, name=costs.name)

@@ -108,6 +108,34 @@ def test_what_does_not_pay_is_never_chosen(case):
     assert "Not faster or smaller than fp32, so left out: first.bits at 8 bits." in str(strict)
 
 
+def test_what_seems_not_to_pay_does_where_everything_in_few_bits_costs_least():
+    family = make_family(["int8"])
+    train, valid = data_of(family, 3, seed=1), data_of(family, 10, seed=2)
+
+    def costs_of(configs):
+        """Only all three layers together gain anything; the first measurement is off where the second is left out."""
+        rounded = [{name for name in NAMES if config[name] == 8} for config in configs]
+        off = {"first.bits", "last.bits"} if len(configs) > 5 else None
+        return [5.0 if len(names) == 3 else 1.0 if names == off else 10.0 for names in rounded]
+
+    found = allocate_precision(family, train, valid, ContractConfig(0.9), costs_of=costs_of)
+    assert [found.config[name] for name in NAMES] == [8, 8, 8]
+    assert found.cost == 5.0
+    assert found.does_not_pay == ()
+
+
+def test_a_single_choice_that_makes_the_difference_is_found_before_all_is_allocated():
+    family = make_family(["int4-weights"])
+    with torch.no_grad():
+        # One layer has numbers of which 4 bits lose all but a few.
+        family.model.second.weight[:, 0] = 3.0
+    train, valid = data_of(family, 3, seed=1), data_of(family, 10, seed=2)
+    found = allocate_precision(family, train, valid, ContractConfig(0.06), costs_of=additive)
+    assert [found.config[name] for name in NAMES] == [4, 32, 4]
+    # Everything, and then each layer by itself at most.
+    assert len(found.evaluations) <= 4
+
+
 def test_where_nothing_pays_it_is_full_precision_without_an_evaluation(case):
     family, train, valid, _ = case
     found = allocate_precision(

@@ -3,6 +3,8 @@
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from supple import SuppleError
 from supple.family.quantized.formats import Format
@@ -61,6 +63,20 @@ def test_costs_that_change_in_pairs_add_up_to_the_whole():
     assert table.of(space.min()) == pytest.approx(cost(space.min()))
     assert all(row[8] < 0 for row in table.entries.values())
     assert asked == [10]
+
+
+@given(noise=st.lists(st.floats(-1, 1), min_size=10, max_size=10))
+def test_parts_add_up_to_the_whole_whatever_measurements_are_off_by(noise):
+    space = Space(Dimension(f"layer{number}.bits", Kind.BITS, (8, 32)) for number in range(4))
+    measured = {}
+
+    def costs_of(configs):
+        measured.update(zip(configs, (5 + error for error in noise), strict=True))
+        return [measured[config] for config in configs]
+
+    table = precision_costs(space, "latency_ms", costs_of)
+    assert table.of(space.max()) == measured[space.max()]
+    assert table.of(space.min()) == pytest.approx(measured[space.min()])
 
 
 def test_additive_costs_are_what_each_choice_changes():
