@@ -6,6 +6,7 @@ member's accuracy for nothing. The accuracy is that on the validation images, wh
 the test images, of the members that were on the front.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -148,7 +149,14 @@ def _wanted(network: str, found: Sequence[Found]) -> Iterator[Wanted]:
         best = max(value for name, value in middle.items() if name != JOINT)
         yield Wanted(
             f"{network}, {figure}: joint over the best other, hypervolume",
-            middle[JOINT] / best,
+            _over(middle[JOINT], best),
             Bound.AT_LEAST,
             _AS_GOOD,
         )
+
+
+def _over(one: float, other: float) -> float:
+    """Return how many times one hypervolume is the other; 1 where nothing was found that costs less than all."""
+    if other == 0:
+        return math.inf if one else 1.0
+    return one / other

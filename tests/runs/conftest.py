@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from runs_project import REPOSITORY, write_project
+from runs_project import REPOSITORY, supple_here, write_project
 
 
 @pytest.fixture
@@ -45,10 +45,16 @@ def start(project):
 
 
 @pytest.fixture
-def supple(start):
-    """Return a function that runs `supple` with arguments and gives (exit status, stdout, stderr)."""
+def supple(project, start):
+    """Return a function that runs `supple` with arguments and gives (exit status, stdout, stderr).
+
+    It runs in this process, which has loaded all it needs; with options of `start`, in processes of its own.
+    """
 
     def run(*arguments, **options):
+        if not options:
+            result = supple_here(project, *arguments)
+            return result.exit_code, result.stdout, result.stderr
         process = start(*arguments, **options)
         output, errors = process.communicate(timeout=300)
         return process.returncode, output, errors

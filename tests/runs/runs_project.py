@@ -20,7 +20,7 @@ from supple.models import ResNet
 
 
 def network(num_classes=3):
-    return ResNet(1, num_classes, 16, (16, 32), (1, 2))
+    return ResNet(1, num_classes, 16, (32,), (2,))
 
 
 class Pair(nn.Module):
