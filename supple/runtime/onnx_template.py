@@ -31,7 +31,10 @@ from supple.runtime.parity import check_export
 from supple.space import Config, Kind, Space
 from supple.trace import Inputs, ModelInputs
 
-MAX_PROBES = 3
+# Each probe is an export, which takes as long as one member that cannot be cut: searches measure many. So it goes on while
+# that makes anything clear.
+LEAST_PROBES = 3
+MAX_PROBES = 8
 RANDOM_CONFIGS = 4
 
 
@@ -171,14 +174,17 @@ class OnnxTemplate:
         axes, shifted = elastic_axes(self.family.structure), shifted_attributes(self.family.structure)
         kernels = kernel_dimensions(self.family.structure, self._model)
         configs, models = [self.family.space.max()], [self._model]
-        for _ in range(MAX_PROBES):
+        unclear: list[Place] = []
+        for number in range(MAX_PROBES):
             configs.append(choose_probe(self.family.space, axes, configs[1:]))
             models.append(self._export(configs[-1]))
             matches = match_sizes(models, configs, axes, shifted, self._weights, kernels)
-            if all(len(sizes) == 1 for sizes in matches.values()):
+            before, unclear = unclear, [place for place, sizes in matches.items() if len(sizes) > 1]
+            if not unclear:
                 return {place: next(iter(sizes)) for place, sizes in matches.items()}
-        unclear = next(place for place, sizes in matches.items() if len(sizes) > 1)
-        raise SuppleError(f'a size at "{unclear.holder}" could be that of several axes')
+            if number >= LEAST_PROBES and unclear == before:
+                break
+        raise SuppleError(f'a size at "{unclear[0].holder}" could be that of several axes')
 
     def _verify(self) -> None:
         """Raise `SuppleError` where a cut member is not what the family extracts."""

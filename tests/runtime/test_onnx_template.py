@@ -245,6 +245,12 @@ def test_layers_that_share_a_size_in_the_full_network_only_are_cut():
     assert template.reason is None
 
 
+def test_many_layers_of_two_widths_that_are_all_equal_are_cut():
+    inputs = torch.randn(2, 8)
+    family = convert(nn.Sequential(*(Halves() for _ in range(5))).eval(), inputs, choices={"*": [0.5, 1.0]})
+    assert OnnxTemplate(family, inputs).reason is None
+
+
 def test_members_of_other_options_and_resolutions_are_exported_one_by_one():
     model = nn.Sequential(
         Choice(nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(3, 16, 1)),
