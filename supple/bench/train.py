@@ -40,7 +40,7 @@ def run(options: Options, progress: Progress) -> Outcome:
     rows: list[dict[str, Cell]] = []
     wanted: list[Wanted] = []
     with one_thread():
-        for name in chosen_networks(options.models):
+        for name in chosen_networks(options):
             comparison = _Comparison(name, options, progress)
             found = {str(row["scheme"]): row for row in comparison.rows()}
             rows.extend(found.values())

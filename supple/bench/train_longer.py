@@ -34,7 +34,7 @@ def run(options: Options, progress: Progress) -> Outcome:
     rows: list[dict[str, Cell]] = []
     wanted: list[Wanted] = []
     with one_thread():
-        networks = chosen_networks(options.models)
+        networks = chosen_networks(options)
         # A second network has the same form.
         for name in networks[:1] if options.quick else networks:
             found = _rows(name, options, progress)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from supple.bench.form import Options
 from supple.bench.kept import Kept
 from supple.bench.overhead_networks import ViT
 from supple.data import Batches, FashionMnistConfig, ImageBatches, Splits, load_splits
@@ -169,12 +170,15 @@ def recipe(passes: int) -> TrainConfig:
     return TrainConfig(epochs=4 * passes, precision=Precision.FP32)
 
 
-def chosen_networks(names: Sequence[str]) -> Sequence[str]:
-    """Return these networks, or all where there are none. Raises `SuppleError` for one that is unknown."""
-    for name in names:
+def chosen_networks(options: Options) -> Sequence[str]:
+    """Return the networks that were asked for; where none were, all, or in a quick run one.
+
+    Raises `SuppleError` for one that is unknown.
+    """
+    for name in options.models:
         if name not in NETWORKS:
             raise SuppleError(f'The benchmark has no network "{name}"{nearest(name, NETWORKS)}')
-    return names or list(NETWORKS)
+    return options.models or list(NETWORKS)[: 1 if options.quick else None]
 
 
 def _cnn() -> nn.Module:

@@ -31,8 +31,8 @@ from supple.runtime.parity import check_export
 from supple.space import Config, Kind, Space
 from supple.trace import Inputs, ModelInputs
 
-# Each probe is an export, which takes as long as one member that cannot be cut: searches measure many. So it goes on while
-# that makes anything clear.
+# A probe takes as long as exporting one member by itself, and searches measure many: probing goes on while that makes
+# anything clear.
 LEAST_PROBES = 3
 MAX_PROBES = 8
 RANDOM_CONFIGS = 4

@@ -263,7 +263,7 @@ def test_no_write_permission(invoke, monkeypatch):
     assert "Permission denied" in errors
 
 
-@pytest.mark.parametrize("kilobytes", [1, 250, 700])
+@pytest.mark.parametrize("kilobytes", [1, 250, pytest.param(700, marks=pytest.mark.slow)])
 def test_a_full_disk_ends_the_run_with_one_line_and_nothing_that_looks_whole(kilobytes, project, supple):
     # A limit on the size of a file fails writes as a full disk does: of the config, of a checkpoint, of the study.
     def limit():

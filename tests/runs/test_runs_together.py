@@ -45,6 +45,7 @@ def test_a_run_whose_main_process_is_killed_ends_after_a_resume_as_one_that_was_
     assert len(json.loads((killed / "sessions.json").read_text())) == 2
 
 
+@pytest.mark.slow
 def test_a_mistake_of_all_is_told_once(supple):
     status, output, errors = supple("run", "config.yaml", "--set", "train.epoch=3", together=2)
     assert status == 1
@@ -52,6 +53,7 @@ def test_a_mistake_of_all_is_told_once(supple):
     assert errors_in(errors) == ['Error: "config.yaml": unknown key "train.epoch"; did you mean "train.epochs"?']
 
 
+@pytest.mark.slow
 def test_what_only_the_main_process_meets_ends_all(project, supple):
     (project / "out").write_text("mine")
     status, _, errors = supple("run", "config.yaml", "--out", "out", together=2)

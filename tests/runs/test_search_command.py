@@ -71,6 +71,7 @@ def finished_trials(study):
         return 0
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_and_resumed_finds_what_one_that_was_not_does(project, start, invoke):
     command = ("config", *COUNTED, "--budget", "12", "--set", "searcher.population=4")
     status, output, errors = invoke(*command, "--name", "whole")

@@ -49,6 +49,7 @@ def test_what_train_has_left_is_searched_and_exported_by_run(project, supple):
     assert again.splitlines()[-1] == f"Report: {run / 'report.html'}"
 
 
+@pytest.mark.slow
 def test_a_training_that_is_killed_goes_on_bit_for_bit(project, start, supple):
     assert supple("train", "config.yaml", "--out", "whole")[0] == 0
     process = start("train", "config.yaml", "--out", "killed")

@@ -40,6 +40,7 @@ def test_a_study_on_a_server_is_that_of_a_file_and_is_resumed(problem, evaluate,
     assert len(evaluate.calls) == before + 8
 
 
+@pytest.mark.slow
 def test_processes_that_share_a_study_on_a_server_may_be_killed(database, tmp_path):
     check_together(tmp_path, database, 3, 2)
 

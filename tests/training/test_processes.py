@@ -13,7 +13,7 @@ from supple.training.processes import Processes, started_processes
 from supple.training.synchronised_norm import synchronised_norms
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow)])
 def together(request, tmp_path_factory) -> tuple[Path, int]:
     folder = tmp_path_factory.mktemp("together")
     torchrun(request.param, "process_cases.py", str(folder))

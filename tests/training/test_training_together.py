@@ -72,6 +72,7 @@ def test_one_process_takes_up_what_two_have_left(whole, killed, tmp_path):
     assert [row.step for row in history.rows] == [row.step for row in whole.histories[0].rows]
 
 
+@pytest.mark.slow
 def test_sharded_processes_take_up_what_whole_ones_have_left(whole, killed, tmp_path, monkeypatch):
     shutil.copytree(killed, tmp_path / "checkpoints")
     monkeypatch.setenv("SHARDING", "full")
