@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supple.cost.config_arrays import values_of
+from supple.errors import SuppleError
 from supple.searching.evaluation import Evaluation
 from supple.searching.wishes import Constraint, Direction, Objective, total_excess
 from supple.space import Config, Kind, Space
@@ -107,6 +108,17 @@ class Problem:
             return None
         ends = self.values([self.space.min(), self.space.max()])
         return self._of_one(next((name for name in found if np.ptp(self.known[name](ends)) > 0), found[0]))
+
+    def networks_for(self, searcher: str) -> "Networks":
+        """Return the networks. Raises `SuppleError` where there are none; `searcher` says who needs them, and what for.
+
+        It is the beginning of a sentence: 'The searcher "halving" judges networks on a part of the data'.
+        """
+        if self.networks is None:
+            raise SuppleError(
+                f'{searcher}, and this space has none: search a family, or take another searcher, as "nsga2".'
+            )
+        return self.networks
 
     def precision_proxy(self) -> Callable[[Config], float] | None:
         """Return a known figure that tells in how few bits a member of some shape is; None where none is searched."""

@@ -68,11 +68,7 @@ class Gradient(Searcher):
     def __init__(self, problem: Problem, seed: int, config: GradientConfig = GradientConfig()) -> None:
         """Raise `SuppleError` where the members are no networks, or where no cost is known."""
         super().__init__(problem, seed)
-        if problem.networks is None:
-            raise SuppleError(
-                'The searcher "gradient" learns from the gradients of networks, and this space has none: search a '
-                'family, or take another searcher, as "nsga2".'
-            )
+        self._networks = problem.networks_for('The searcher "gradient" learns from the gradients of networks')
         if not problem.known:
             raise SuppleError(
                 'The searcher "gradient" needs a cost that is known without measuring, as macs: add one to the '
@@ -80,7 +76,6 @@ class Gradient(Searcher):
             )
         self.config = config
         self.together = config.stages
-        self._networks = problem.networks
         self._sweeps: dict[int, list[Config]] = {}
 
     def propose(self, history: History) -> Config:

@@ -71,15 +71,10 @@ class Halving(Searcher):
     def __init__(self, problem: Problem, seed: int, config: HalvingConfig = HalvingConfig()) -> None:
         """Raise `SuppleError` where the members are no networks, or where their quality is not wanted."""
         super().__init__(problem, seed)
-        if problem.networks is None:
-            raise SuppleError(
-                'The searcher "halving" judges networks on a part of the data, and this space has none: search a '
-                'family, or take another searcher, as "nsga2".'
-            )
+        self._networks = problem.networks_for('The searcher "halving" judges networks on a part of the data')
         self.config = config
         self.together = config.survivors
-        self._networks = problem.networks
-        self._metric = problem.networks.metric
+        self._metric = self._networks.metric
         wanted = {entry.figure for entry in problem.objectives} | {entry.figure for entry in problem.constraints}
         if self._metric not in wanted:
             raise SuppleError(

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from supple.errors import SuppleError
 from supple.searching.history import History
 from supple.searching.problem import Problem
 from supple.searching.searcher import Searcher, SearcherConfig
@@ -48,14 +47,9 @@ class ZeroCost(Searcher):
     def __init__(self, problem: Problem, seed: int, config: ZeroCostConfig = ZeroCostConfig()) -> None:
         """Raise `SuppleError` where the members are no networks."""
         super().__init__(problem, seed)
-        if problem.networks is None:
-            raise SuppleError(
-                'The searcher "zero_cost" looks at the gradients of networks, and this space has none: search a '
-                'family, or take another searcher, as "nsga2".'
-            )
+        self._networks = problem.networks_for('The searcher "zero_cost" looks at the gradients of networks')
         self.config = config
         self.together = config.strata
-        self._networks = problem.networks
         self._cost = problem.cost_proxy()
         self._pools: dict[int, list[list[Config]]] = {}
         self._best_first: dict[tuple[int, int], list[Config]] = {}
