@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from supple.cost import AnalyticCosts, LatencyMeter, MeasurementStore, open_device
 from supple.errors import SuppleError
 from supple.family import Family
 from supple.family.quantized.formats import FULL_BITS
 from supple.precision import Sensitivity, layer_sensitivity
 from supple.precision.choices import quantization_of, shape_of
-from supple.runtime import backend_for, check_formats, parse_target
+from supple.runtime import check_formats, parse_target
 from supple.searching.allocator.contract_config import ContractConfig, ContractCost
+from supple.searching.allocator.contract_costs import latency_on, weights_bytes_of
 from supple.searching.allocator.kept_contract import PrecisionAllocation
 from supple.searching.allocator.measuring import Measured
 from supple.searching.allocator.precision_costs import (
@@ -33,15 +33,11 @@ from supple.searching.allocator.sensitivity import sensitivity_table
 from supple.searching.allocator.table import CostTable, SensitivityTable
 from supple.searching.allocator.tolerance import EVALUATIONS, within_tolerance
 from supple.space import Config, Space
-from supple.trace import ModelInputs
-from supple.training import Classification, calibration_inputs, evaluate
+from supple.training import Classification, evaluate
 from supple.training.task import Task
 
-_EXAMPLES = 2
-# One in so many evaluations looks for a single choice that makes the difference, where tables that err by so many times
-# would believe in it.
-_SHARE_BUT_ONE = 4
-_TABLES_ERR_BY = 2.0
+# One in so many evaluations looks for choices to take back.
+_SHARE_TAKING_BACK = 3
 # Metrics are quotients: a loss of exactly the tolerance must not count as more.
 _ROUNDING = 1e-9
 
@@ -71,9 +67,9 @@ def allocate_precision(
         measure = costs_of
         if measure is None:
             measure = (
-                _bytes_of(family)
+                weights_bytes_of(family)
                 if contract.cost is ContractCost.WEIGHTS
-                else _latency_on(family, shape, train, contract, task, stack)
+                else latency_on(family, shape, train, contract, task, stack)
             )
         return _Contract(family, shape, valid, contract, task, measure, sensitivity).kept()
 
@@ -159,32 +155,41 @@ class _Contract:
         if increase <= self._allowed:
             return cheapest
         table = _in_unit_of_metric(self._sensitivity, space, cheapest, self._full_loss, increase)
-        if (but_one := self._but_one(table, cost, cheapest)) is not None:
-            return self._improved(space, cost, but_one)
+        taken_back = self._taken_back(table, cheapest)
         chosen = space.max()
         if self._left > 0:
             found = within_tolerance(table, cost, self._allowed, self._loss_of, min(EVALUATIONS, self._left))
             chosen = found.allocation.config
+        # Tables are sums: layers that are spread over a network may cost more than they say, few exceptions less.
+        if taken_back is not None:
+            taken_back_cost, chosen_cost = self._measured([taken_back, chosen])
+            chosen = taken_back if taken_back_cost < chosen_cost else chosen
         return self._improved(space, cost, chosen)
 
-    def _but_one(self, table: SensitivityTable, cost: CostTable, cheapest: Config) -> Config | None:
-        """Return what is cheapest but for one choice that has more bits, where that keeps the tolerance.
+    def _taken_back(self, table: SensitivityTable, cheapest: Config) -> Config | None:
+        """Return what is cheapest but for the fewest choices that are taken back to full precision, the worst first.
 
-        Where little is lost too much, one layer often makes the difference. Tried are those that the table believes in
-        most, the cheapest of them first.
+        Their number is doubled until the tolerance is kept, and halved in then. None where that takes too many
+        evaluations. Source of taking back what harms most: NNCF's quantization with accuracy control.
         """
-        steps = [
-            table.space.config({**cheapest, entry.name: bits})
-            for entry in table.space.dimensions
-            for bits in entry.values
-            if bits > cheapest[entry.name]
-        ]
-        likely = [step for step in steps if table.of(step) - self._full_loss <= _TABLES_ERR_BY * self._allowed]
-        tries = min(self._contract.evaluations // _SHARE_BUT_ONE, self._left)
-        for step in sorted(sorted(likely, key=table.of)[:tries], key=cost.of):
+        lowered = [name for name, bits in cheapest.items() if bits != FULL_BITS]
+
+        def without(names: Sequence[str]) -> Config:
+            return table.space.config({**cheapest, **dict.fromkeys(names, FULL_BITS)})
+
+        worst = sorted(lowered, key=lambda name: table.of(without([name])))
+        kept = None
+        too_few, enough = 0, len(worst)
+        for _ in range(min(self._contract.evaluations // _SHARE_TAKING_BACK, self._left)):
+            count = max(2 * too_few, 1) if kept is None else (too_few + enough) // 2
+            if not too_few < count < enough:
+                break
+            step = without(worst[:count])
             if self._loss_of(step) - self._full_loss <= self._allowed:
-                return step
-        return None
+                kept, enough = step, count
+            else:
+                too_few = count
+        return kept
 
     def _improved(self, space: Space, cost: CostTable, chosen: Config) -> Config:
         """Return a config with further single choices that keep the tolerance, those that gain most first."""
@@ -198,7 +203,7 @@ class _Contract:
                 if cost.entries[entry.name][bits] < cost.entries[entry.name][chosen[entry.name]]
             ]
             for step in sorted(steps, key=cost.of):
-                if self._in_family(step) not in self._losses and self._left <= 0:
+                if not self._may_evaluate(step):
                     return chosen
                 if self._loss_of(step) - self._full_loss <= self._allowed:
                     chosen, is_better = step, True
@@ -215,6 +220,9 @@ class _Contract:
     def _left(self) -> int:
         """How many evaluations there may still be."""
         return self._contract.evaluations - len(self._spent)
+
+    def _may_evaluate(self, config: Config) -> bool:
+        return self._left > 0 or self._in_family(config) in self._losses
 
     def _loss_of(self, config: Config) -> float:
         return self._evaluated(self._in_family(config))
@@ -303,21 +311,3 @@ def _in_unit_of_metric(
         full_loss,
         {names: {bits: factor * term for bits, term in row.items()} for names, row in table.pairs.items()},
     )
-
-
-def _bytes_of(family: Family) -> CostsOf:
-    costs = AnalyticCosts(family)
-    return lambda configs: [float(costs.weights_bytes(config)[0]) for config in configs]
-
-
-def _latency_on(
-    family: Family, shape: Config, train: Iterable[Any], contract: ContractConfig, task: Task, stack: ExitStack
-) -> CostsOf:
-    """Return what measures members on the target, in rounds with the shape in full precision."""
-    target = parse_target(contract.target)
-    examples = ModelInputs.of(calibration_inputs(train, _EXAMPLES, task)[0]).map(lambda tensor: tensor[:_EXAMPLES])
-    emitter = backend_for(target).emitter(family, examples, target)
-    device = stack.enter_context(open_device(target))
-    store = stack.enter_context(MeasurementStore.opened(None))
-    meter = LatencyMeter(emitter, shape, device, store, contract.seconds_per_member)
-    return lambda configs: [latency.median_ms for latency in meter.measure_together(configs)]
