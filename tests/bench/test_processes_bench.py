@@ -12,6 +12,7 @@ def test_the_slowest_process_of_each_round_counts():
     assert slowest([one, other]).rounds_ms == dict.fromkeys(Step, (3.0, 4.0, 2.5))
 
 
+@pytest.mark.slow
 def test_processes_measure_the_same_steps_of_the_same_members():
     one, other = measure("supple.bench.processes_case", ["4", "1", "3"])
     for measured in (one, other):

@@ -65,6 +65,7 @@ def test_as_many_processes_end_as_if_there_had_been_no_crash(whole, killed, tmp_
     assert resumed.histories == whole.histories
 
 
+@pytest.mark.slow
 def test_one_process_takes_up_what_two_have_left(whole, killed, tmp_path):
     shutil.copytree(killed, tmp_path / "checkpoints")
     family, history = trained(tmp_path / "checkpoints")
@@ -86,6 +87,7 @@ def test_sharded_processes_take_up_what_whole_ones_have_left(whole, killed, tmp_
     assert_close(family.state_dict(), whole.weights[0])
 
 
+@pytest.mark.slow
 def test_processes_whose_norms_see_their_shares_end_with_the_same_too(whole, tmp_path, monkeypatch):
     monkeypatch.setenv("NORMS_OF_SHARES", "1")
     ended = run(2, tmp_path / "checkpoints", tmp_path / "result")
