@@ -58,11 +58,11 @@ def convert_case(name: str, seed: int) -> ConversionCase:
     model_mb = _megabytes(named.model)
     inputs = random_inputs(named.model, named.inputs, named.constants)
     _run(named.model, inputs)
-    before_mb = _start_of_peak() - model_mb
+    before_mb = _start_of_peak()
     start = time.perf_counter()
     family = convert(named.model, inputs)
     seconds = time.perf_counter() - start
-    memory_mb = _peak() - before_mb
+    memory_mb = model_mb + (_peak() - before_mb)
     space = family.space
     return ConversionCase(
         parameters=family.count_parameters(space.max()),

@@ -34,9 +34,7 @@ def run(options: Options, progress: Progress) -> Outcome:
     rows: list[dict[str, Cell]] = []
     wanted: list[Wanted] = []
     with one_thread():
-        networks = chosen_networks(options)
-        # A second network has the same form.
-        for name in networks[:1] if options.quick else networks:
+        for name in chosen_networks(options):
             found = _rows(name, options, progress)
             rows.extend(found)
             wanted.extend(wanted_of_default(name, found[0], found[1]))

@@ -171,7 +171,7 @@ def recipe(passes: int) -> TrainConfig:
 
 
 def chosen_networks(options: Options) -> Sequence[str]:
-    """Return the networks that were asked for; where none were, all, or in a quick run one.
+    """Return the networks that were asked for; where none were, all, or in a quick run one: others have the same form.
 
     Raises `SuppleError` for one that is unknown.
     """

@@ -33,7 +33,7 @@ from supple.trace import Inputs, ModelInputs
 
 # A probe takes as long as exporting one member by itself, and searches measure many: probing goes on while that makes
 # anything clear.
-LEAST_PROBES = 3
+LEAST_PROBES = 4
 MAX_PROBES = 8
 RANDOM_CONFIGS = 4
 
@@ -175,7 +175,7 @@ class OnnxTemplate:
         kernels = kernel_dimensions(self.family.structure, self._model)
         configs, models = [self.family.space.max()], [self._model]
         unclear: list[Place] = []
-        for number in range(MAX_PROBES):
+        for number in range(1, MAX_PROBES + 1):
             configs.append(choose_probe(self.family.space, axes, configs[1:]))
             models.append(self._export(configs[-1]))
             matches = match_sizes(models, configs, axes, shifted, self._weights, kernels)

@@ -122,8 +122,7 @@ def test_a_case_says_how_the_conversion_went() -> None:
     assert case.parameters == sum(tensor.numel() for tensor in build("graph_network").model.parameters())
     assert case.smallest < case.parameters
     assert sum(case.kinds.values()) > 0
-    assert case.model_mb == pytest.approx(4 * case.parameters / 1e6)
-    assert case.memory_mb > 0.999 * case.model_mb
+    assert case.memory_mb >= case.model_mb == pytest.approx(4 * case.parameters / 1e6)
 
 
 def test_a_member_that_differs_from_its_extracted_network_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_a_search_has_the_same_history_with_any_number_of_workers():
         budget=8, objectives=["accuracy", "macs"], searcher="random", together=4, seconds_per_latency=0.001
     )
     data = batches(4, seed=1), batches(4, seed=2)
-    found = [search(family, *data, config.model_copy(update={"workers": workers})) for workers in (1, 2)]
+    found = [search(family, *data, config.model_copy(update={"workers": workers})) for workers in (1, 3)]
     assert [entry["accuracy"] for entry in found[0].searched] == [entry["accuracy"] for entry in found[1].searched]
     assert found[0].searched[0].config == found[1].searched[0].config == family.space.max()
     assert [entry.config for entry in found[0].baseline] == [entry.config for entry in found[1].baseline]
