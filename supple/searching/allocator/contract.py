@@ -1,7 +1,8 @@
 """The contract on precision: a loss that is allowed in, and the fastest precision of each layer out.
 
 Tables of harm and of cost say what to try, exactly; each try is evaluated on validation data, and the loss that is
-asked of the tables moves until the fastest config is found that really keeps the tolerance. Then single further choices
+asked of the tables moves until the fastest config is found that really keeps the tolerance. Beside it, the most harmful
+choices are taken back to full precision, and the whole that is measured to cost less goes on: single further choices
 are tried, as far as the evaluations go. Source of the bisection within a range of accuracy that the user sets: Schaefer
 et al., Augmenting Hessians with Inter-Layer Dependencies for Mixed-Precision Post-Training Quantization, 2023.
 """
@@ -108,7 +109,7 @@ class _Contract:
         costs = precision_costs(self._sensitivity.space, self._contract.cost.value, self._measured)
         space = only_what_pays(costs)
         if space != costs.space and space.count() > 1:
-            costs = self._as_a_whole(costs, _cheapest(costs, space))
+            costs = self._as_a_whole(costs, _cheapest(cost_table_within(costs, space)))
             space = only_what_pays(costs)
         left_out = tuple(
             (entry.name, bits)
@@ -118,7 +119,7 @@ class _Contract:
         )
         if space.count() == 1:
             return self._full(f"no choice of precision has less {self._contract.cost} than fp32", costs.base, left_out)
-        chosen = self._allocated(space, cost_table_within(costs, space))
+        chosen = self._allocated(cost_table_within(costs, space))
         if chosen == space.max():
             name = self._task.metric
             return self._full(
@@ -143,34 +144,35 @@ class _Contract:
 
         One layer of many changes less than a measurement varies by, and what seems not to pay is chance then.
         """
-        wholes = all_in_bits(costs.space)
-        full, partly, *found = self._measured([costs.space.max(), cheapest, *wholes.values()])
-        cost, bits = min(zip(found, wholes, strict=True))
-        return all_paying(costs, bits, full - cost) if cost < min(full, partly) else costs
+        wholes = list(all_in_bits(costs.space).values())
+        full, partly, *found = self._measured([costs.space.max(), cheapest, *wholes])
+        cost = min(found)
+        return all_paying(costs, wholes[found.index(cost)], full - cost) if cost < min(full, partly) else costs
 
-    def _allocated(self, space: Space, cost: CostTable) -> Config:
-        cheapest = _cheapest(cost, space)
+    def _allocated(self, cost: CostTable) -> Config:
+        space, cheapest = cost.space, _cheapest(cost)
         # What is cheapest is tried first: it often keeps the tolerance, and else tells the unit of the table.
         increase = self._loss_of(cheapest) - self._full_loss
         if increase <= self._allowed:
             return cheapest
         table = _in_unit_of_metric(self._sensitivity, space, cheapest, self._full_loss, increase)
-        taken_back = self._taken_back(table, cheapest)
-        chosen = space.max()
+        kept = [self._taken_back(table, cheapest)]
         if self._left > 0:
             found = within_tolerance(table, cost, self._allowed, self._loss_of, min(EVALUATIONS, self._left))
-            chosen = found.allocation.config
-        # Tables are sums: layers that are spread over a network may cost more than they say, few exceptions less.
-        if taken_back is not None:
-            taken_back_cost, chosen_cost = self._measured([taken_back, chosen])
-            chosen = taken_back if taken_back_cost < chosen_cost else chosen
-        return self._improved(space, cost, chosen)
+            kept.append(found.allocation.config)
+        wholes = list(dict.fromkeys(config for config in kept if config != space.max()))
+        chosen = wholes[0] if wholes else space.max()
+        if len(wholes) > 1:
+            # Tables are sums: layers that are spread over a network may cost more than they say, few exceptions less.
+            costs = self._measured(wholes)
+            chosen = wholes[costs.index(min(costs))]
+        return self._improved(cost, chosen)
 
-    def _taken_back(self, table: SensitivityTable, cheapest: Config) -> Config | None:
+    def _taken_back(self, table: SensitivityTable, cheapest: Config) -> Config:
         """Return what is cheapest but for the fewest choices that are taken back to full precision, the worst first.
 
-        Their number is doubled until the tolerance is kept, and halved in then. None where that takes too many
-        evaluations. Source of taking back what harms most: NNCF's quantization with accuracy control.
+        Their number is doubled until the tolerance is kept, and halved in then. Full precision where that takes too
+        many evaluations. Source of taking back what harms most: NNCF's quantization with accuracy control.
         """
         lowered = [name for name, bits in cheapest.items() if bits != FULL_BITS]
 
@@ -178,10 +180,10 @@ class _Contract:
             return table.space.config({**cheapest, **dict.fromkeys(names, FULL_BITS)})
 
         worst = sorted(lowered, key=lambda name: table.of(without([name])))
-        kept = None
+        kept = table.space.max()
         too_few, enough = 0, len(worst)
         for _ in range(min(self._contract.evaluations // _SHARE_TAKING_BACK, self._left)):
-            count = max(2 * too_few, 1) if kept is None else (too_few + enough) // 2
+            count = max(2 * too_few, 1) if enough == len(worst) else (too_few + enough) // 2
             if not too_few < count < enough:
                 break
             step = without(worst[:count])
@@ -191,19 +193,19 @@ class _Contract:
                 too_few = count
         return kept
 
-    def _improved(self, space: Space, cost: CostTable, chosen: Config) -> Config:
+    def _improved(self, cost: CostTable, chosen: Config) -> Config:
         """Return a config with further single choices that keep the tolerance, those that gain most first."""
         is_better = True
         while is_better:
             is_better = False
             steps = [
-                space.config({**chosen, entry.name: bits})
-                for entry in space.dimensions
+                cost.space.config({**chosen, entry.name: bits})
+                for entry in cost.space.dimensions
                 for bits in entry.values
                 if cost.entries[entry.name][bits] < cost.entries[entry.name][chosen[entry.name]]
             ]
             for step in sorted(steps, key=cost.of):
-                if not self._may_evaluate(step):
+                if self._left <= 0 and self._in_family(step) not in self._losses:
                     return chosen
                 if self._loss_of(step) - self._full_loss <= self._allowed:
                     chosen, is_better = step, True
@@ -220,9 +222,6 @@ class _Contract:
     def _left(self) -> int:
         """How many evaluations there may still be."""
         return self._contract.evaluations - len(self._spent)
-
-    def _may_evaluate(self, config: Config) -> bool:
-        return self._left > 0 or self._in_family(config) in self._losses
 
     def _loss_of(self, config: Config) -> float:
         return self._evaluated(self._in_family(config))
@@ -269,11 +268,8 @@ class _Contract:
         )
 
 
-def _cheapest(cost: CostTable, space: Space) -> Config:
-    """Return what costs least by the table, of a space whose values all stand in it."""
-    return space.config(
-        {entry.name: min(entry.values, key=cost.entries[entry.name].__getitem__) for entry in space.dimensions}
-    )
+def _cheapest(cost: CostTable) -> Config:
+    return cost.space.config({name: min(row, key=row.__getitem__) for name, row in cost.entries.items()})
 
 
 def _in_unit_of_metric(

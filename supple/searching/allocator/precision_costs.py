@@ -85,12 +85,11 @@ def all_in_bits(space: Space) -> dict[int, Config]:
     }
 
 
-def all_paying(costs: CostTable, bits: int, saved: float) -> CostTable:
-    """Return a table in which every choice of so many bits saves something, and all of them together what they do.
+def all_paying(costs: CostTable, config: Config, saved: float) -> CostTable:
+    """Return a table in which every choice of a config saves something, and all of them together what they do.
 
     For costs of which the whole was measured to be lower than the table's cheapest: what does not pay there is chance.
     """
-    config = all_in_bits(costs.space)[bits]
     least = _LEAST_PART * saved / len(config)
     gains = {name: max(-costs.entries[name][chosen], least) for name, chosen in config.items()}
     factor = saved / math.fsum(gains.values())

@@ -124,21 +124,34 @@ def test_what_seems_not_to_pay_does_where_everything_in_few_bits_costs_least():
     assert found.does_not_pay == ()
 
 
-def test_layers_are_taken_back_where_the_sums_of_the_tables_mislead():
+@pytest.fixture
+def sensitive():
+    """Return a family, training and validation data: 4 bits of the second layer lose much, of the others little."""
     family = make_family(["int4-weights"])
     with torch.no_grad():
         # One layer has numbers of which 4 bits lose all but a few.
         family.model.second.weight[:, 0] = 3.0
-    train, valid = data_of(family, 3, seed=1), data_of(family, 10, seed=2)
+    return family, data_of(family, 3, seed=1), data_of(family, 10, seed=2)
 
-    def costs_of(configs):
-        """One layer in few bits costs more than it saves; two save much."""
-        rounded = [[config[name] for name in NAMES].count(4) for config in configs]
-        return [{0: 10.0, 1: 11.0, 2: 5.0, 3: 4.0}[count] for count in rounded]
 
-    found = allocate_precision(family, train, valid, ContractConfig(0.06), costs_of=costs_of)
+def by_number_in_few_bits(costs):
+    """Return what measures configs by how many of their layers are in 4 bits."""
+    return lambda configs: [costs[[config[name] for name in NAMES].count(4)] for config in configs]
+
+
+def test_layers_are_taken_back_where_the_sums_of_the_tables_mislead(sensitive):
+    # One layer in few bits costs more than it saves; two save much.
+    costs_of = by_number_in_few_bits([10.0, 11.0, 5.0, 4.0])
+    found = allocate_precision(*sensitive, ContractConfig(0.06), costs_of=costs_of)
     assert [found.config[name] for name in NAMES] == [4, 32, 4]
     assert found.cost == 5.0
+
+
+def test_what_keeps_the_tolerance_but_costs_more_is_told_as_that(sensitive):
+    costs_of = by_number_in_few_bits([10.0, 11.0, 11.0, 4.0])
+    found = allocate_precision(*sensitive, ContractConfig(0.06), costs_of=costs_of)
+    assert found.is_full_precision
+    assert found.reason == "what keeps the accuracy has a latency_ms of 11, and full precision 10"
 
 
 def test_where_nothing_pays_it_is_full_precision_without_an_evaluation(case):
